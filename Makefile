@@ -1,0 +1,113 @@
+# Every target sets up what it needs by itself. Only Python >= 3.11, make, git and a shell are taken as given.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OLD := .venv-celery53
+UV := $(shell command -v uv 2>/dev/null)
+DEMO_SECONDS ?=
+export PYTHONSAFEPATH := 1
+
+.PHONY: help setup demo test test-fast check lint types arch fmt bench lock build clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# -- environments --------------------------------------------------------------------------------------------------
+
+define require_python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "carillon needs Python 3.11 or newer; found $$($(PYTHON) -V 2>&1). Say which: make $@ PYTHON=/path/to/python3.11"; exit 69; }
+endef
+
+ifeq ($(UV),)
+new_env = $(PYTHON) -m venv --clear $(1)
+install = $(1)/bin/python -m pip install -qq --disable-pip-version-check
+else
+new_env = $(UV) venv --quiet --clear --python $(PYTHON) $(1)
+install = $(UV) pip install --quiet --python $(1)/bin/python
+endif
+
+$(VENV)/.created:
+	$(require_python)
+	@echo "making $(VENV)"
+	@$(call new_env,$(VENV))
+	@touch $@
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/.created
+	@echo "installing what the demo needs"
+	@$(call install,$(VENV)) --require-hashes -r requirements/demo.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/.created
+	@echo "installing what development and tests need"
+	@$(call install,$(VENV)) --require-hashes -r requirements/dev.txt
+	@$(call install,$(VENV)) --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@echo "installing what the benchmarks measure against"
+	@$(call install,$(VENV)) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(OLD)/.ready: requirements/celery53.txt
+	$(require_python)
+	@echo "making $(OLD): a stock worker of the oldest supported Celery"
+	@$(call new_env,$(OLD))
+	@$(call install,$(OLD)) --require-hashes -r requirements/celery53.txt
+	@touch $@
+
+setup: $(VENV)/.dev $(OLD)/.ready ## make the environments for development
+
+# -- use -----------------------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.demo ## embedded Valkey, a stock Celery worker, the daemon and a simulated ADT feed (DEMO_SECONDS=20 stops by itself)
+	@DEMO_SECONDS=$(DEMO_SECONDS) PYTHONPATH=. $(BIN)/python -m daemon demo
+
+# -- proof ---------------------------------------------------------------------------------------------------------
+
+test: $(VENV)/.dev $(OLD)/.ready ## every test, with real brokers and real workers
+	@$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## the tests that need no other process
+	@$(BIN)/python -m pytest tests/unit tests/property tests/contract tests/test_architecture.py tests/test_packaging.py
+
+check: lint types arch test-fast ## lint, types, architecture and the fast tests
+
+lint: $(VENV)/.dev ## ruff: style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict, code and tests
+	@$(BIN)/mypy
+
+arch: $(VENV)/.dev ## import contracts
+	@$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev ## put the code into its form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.bench ## measure side by side with celery beat, python-hl7 and celery send_task
+	@PYTHONPATH=. $(BIN)/python -m benchmarks
+
+# -- upkeep --------------------------------------------------------------------------------------------------------
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+lock: ## compute the pinned requirements anew (needs uv)
+	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 69; }
+	$(COMPILE) --upgrade pyproject.toml --extra demo requirements/dev.in requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --extra demo requirements/dev.in -c requirements/bench.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra demo -c requirements/bench.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra embedded -c requirements/bench.txt -o requirements/embedded.txt
+	$(COMPILE) pyproject.toml -c requirements/bench.txt -o requirements/run.txt
+	$(COMPILE) --upgrade requirements/celery53.in -o requirements/celery53.txt
+
+build: $(VENV)/.dev ## the wheel and the source archive, into dist/
+	@$(BIN)/hatchling build
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) $(OLD) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
