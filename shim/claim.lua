@@ -1,0 +1,70 @@
+-- Checks claims and pushes messages, many in one call. Version 1.
+--
+-- Lua isolates but does not roll back, so the order for each write is: check the types of its keys, compare, push, and
+-- only then advance the claim. An error in the middle (OOM, READONLY) leaves each earlier write whole and this one and
+-- the later ones undone; sending the same call again is safe, because a done write answers "a".
+--
+-- KEYS: claim hashes, then queue lists, each once.
+-- ARGV: a plan in JSON, then the payloads of all messages in order. The plan is
+--       {tolerance in microseconds, {time to live in seconds of each claim hash, 0: none}, {write, write, ...}}, a write
+--       {number of the claim hash or 0: no claim, field, expected value or false: must be absent, value to advance to,
+--        earliest server time in microseconds or 0: any, {number of the queue key of each message}}.
+-- Returns the server's time in microseconds, then a word for each write:
+--       "w" written · "a" already there · "l" .. value found · "m" missing · "e" too early · "x" .. key of a wrong type
+
+local plan = cjson.decode(ARGV[1])
+local tolerance, ttls, writes = plan[1], plan[2], plan[3]
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+
+local wrong = {}
+for number, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  wrong[number] = kind ~= 'none' and kind ~= (number <= #ttls and 'hash' or 'list')
+end
+
+local answers = { string.format('%.0f', now) }
+local touched = {}
+local payload = 1
+for place, write in ipairs(writes) do
+  local claim, field, expected, advance, earliest, queues = unpack(write)
+  local answer = 'w'
+  if claim > 0 and wrong[claim] then
+    answer = 'x' .. claim
+  end
+  for _, queue in ipairs(queues) do
+    if wrong[queue] then
+      answer = 'x' .. queue
+    end
+  end
+  if answer == 'w' and claim > 0 then
+    local found = redis.call('HGET', KEYS[claim], field)
+    if found == advance then
+      answer = 'a'
+    elseif found and found ~= expected then
+      answer = 'l' .. found
+    elseif not found and expected then
+      answer = 'm'
+    elseif earliest > now + tolerance then
+      answer = 'e'
+    end
+  end
+  if answer == 'w' then
+    for number, queue in ipairs(queues) do
+      redis.call('LPUSH', KEYS[queue], ARGV[payload + number])
+    end
+    if claim > 0 then
+      redis.call('HSET', KEYS[claim], field, advance)
+      touched[claim] = true
+    end
+  end
+  payload = payload + #queues
+  answers[place + 1] = answer
+end
+
+for claim in pairs(touched) do
+  if ttls[claim] > 0 then
+    redis.call('EXPIRE', KEYS[claim], ttls[claim])
+  end
+end
+return answers

@@ -1,0 +1,149 @@
+"""Claims: a compare-and-set on a hash field that is checked and advanced in the same script that pushes.
+
+A claim makes a push safe to repeat. A request whose reply was lost may be applied later still; whoever comes second,
+the retry or the late original, finds the field already advanced and pushes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from importlib import resources
+from typing import NamedTuple
+
+import orjson
+
+from shim.envelope import Envelope
+from shim.transport import RedisTransport
+
+SCRIPT = resources.files("shim").joinpath("claim.lua").read_text(encoding="utf-8")
+SCRIPT_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+WRITES_PER_CALL = 100
+"""A script blocks the whole server; batches stay small."""
+
+BYTES_PER_CALL = 1024 * 1024
+"""Payload bytes after which a batch is closed; a single larger message travels alone."""
+
+
+class Claim(NamedTuple):
+    """What must hold in the broker for a push to happen.
+
+    Attributes:
+        key: Redis hash, with any prefix.
+        field: field of the hash.
+        expect: value the field must hold; ``None`` if it must be absent.
+        advance_to: value it holds afterwards. Found there already, the write was done before.
+        not_before_us: earliest server time, microseconds since the epoch; 0 for any.
+        ttl_s: seconds the hash lives after its last advance; 0 for ever.
+    """
+
+    key: str
+    field: str
+    expect: str | None
+    advance_to: str
+    not_before_us: int = 0
+    ttl_s: int = 0
+
+
+class Write(NamedTuple):
+    """Messages pushed together under one claim; no message means the claim alone advances."""
+
+    claim: Claim | None
+    envelopes: tuple[Envelope, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Payload bytes of all messages."""
+        return sum(len(envelope.payload) for envelope in self.envelopes)
+
+
+class Outcome(Enum):
+    """What became of a write."""
+
+    WRITTEN = "written"
+    ALREADY = "already"
+    """The field held the value to advance to: this write, or an equal one, was done before."""
+    LOST = "lost"
+    """The field held something else; ``found`` tells what."""
+    EARLY = "early"
+    """The server's clock has not reached ``not_before_us``."""
+    WRONG_TYPE = "wrong-type"
+    """A key holds something that is not a hash or a list; ``found`` names it."""
+    NOT_WRITTEN = "not-written"
+    """Nothing was sent."""
+    UNCERTAIN = "uncertain"
+    """Sent, and no answer came. The same write again resolves it."""
+
+
+class WriteResult(NamedTuple):
+    """Outcome of a write, what was found instead, and the server's clock (0 if it did not answer)."""
+
+    outcome: Outcome
+    found: str | None = None
+    server_us: int = 0
+
+
+def batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """Cut ``writes`` into runs, in order, that one script call may take."""
+    start, size = 0, 0
+    for place, write in enumerate(writes):
+        size += write.size_bytes
+        if place > start and (place - start >= WRITES_PER_CALL or size > BYTES_PER_CALL):
+            yield writes[start:place]
+            start, size = place, write.size_bytes
+    if start < len(writes):
+        yield writes[start:]
+
+
+def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: int) -> tuple[list[str], list[bytes]]:
+    """Write the keys and the arguments of one script call; ``claim.lua`` describes them."""
+    claims: dict[str, int] = {}
+    ttls: list[int] = []
+    for write in writes:
+        claim = write.claim
+        if claim is not None and claim.key not in claims:
+            claims[claim.key] = len(claims) + 1
+            ttls.append(claim.ttl_s)
+    queues: dict[str, int] = {}
+    steps: list[tuple[int, str, str | bool, str, int, list[int]]] = []
+    payloads: list[bytes] = []
+    for write in writes:
+        numbers = []
+        for envelope in write.envelopes:
+            key = transport.list_key(envelope.target)
+            numbers.append(queues.setdefault(key, len(claims) + len(queues) + 1))
+            payloads.append(envelope.payload)
+        claim = write.claim
+        if claim is None:
+            steps.append((0, "", False, "", 0, numbers))
+        else:
+            expected = False if claim.expect is None else claim.expect
+            number = claims[claim.key]
+            steps.append((number, claim.field, expected, claim.advance_to, claim.not_before_us, numbers))
+    plan = orjson.dumps((tolerance_us, ttls, steps))
+    return [*claims, *queues], [plan, *payloads]
+
+
+_WORDS = {
+    b"w": Outcome.WRITTEN,
+    b"a": Outcome.ALREADY,
+    b"l": Outcome.LOST,
+    b"m": Outcome.LOST,
+    b"e": Outcome.EARLY,
+    b"x": Outcome.WRONG_TYPE,
+}
+
+
+def unpack(reply: Sequence[bytes], keys: Sequence[str]) -> list[WriteResult]:
+    """Read the script's answer; ``keys`` are the keys of the call, to name one of a wrong type."""
+    server_us = int(reply[0])
+    results = []
+    for word in reply[1:]:
+        outcome, rest = _WORDS[word[:1]], word[1:].decode()
+        found: str | None = rest if word[:1] == b"l" else None
+        if outcome is Outcome.WRONG_TYPE:
+            found = keys[int(rest) - 1]
+        results.append(WriteResult(outcome, found, server_us))
+    return results

@@ -1,0 +1,139 @@
+"""One connection to a Redis or Valkey server that never repeats a command by itself.
+
+redis-py's defaults send a command up to ten times more when a reply is lost, which doubles messages. Here a call is
+sent at most once, and its failure says whether it may have been applied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeAlias
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+)
+
+from shim.broker_facts import BrokerFacts, parse_info
+from shim.broker_url import BrokerUrl
+from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
+
+Reply: TypeAlias = Any
+"""What a server answers: bytes, integers, lists of them, or None. Narrowed by each caller."""
+
+
+class ScriptMissing(BrokerRefused):
+    """The server does not hold the script; nothing ran."""
+
+
+class Link:
+    """A single connection, one command at a time, opened when first needed and after each failure."""
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        *,
+        client_name: str,
+        connect_timeout_s: float = 2.0,
+        reply_timeout_s: float = 5.0,
+    ) -> None:
+        """Keep the address; no I/O happens here."""
+        self.url = url
+        self._pool = ConnectionPool.from_url(
+            url.address,
+            protocol=2,  # every server and proxy speaks it
+            client_name=client_name,
+            driver_info=None,
+            socket_connect_timeout=connect_timeout_s,
+            socket_timeout=reply_timeout_s,
+            health_check_interval=0,
+        )
+        self._connection: AbstractConnection | None = None
+        self._turn = asyncio.Lock()
+
+    async def call(self, *command: str | bytes | float) -> Reply:
+        """Send one command once and return its reply.
+
+        Raises:
+            BrokerUnavailable: no connection; surely not sent.
+            PublishUncertain: sent, but the reply did not come; a command that writes may have been applied, or will be.
+            BrokerRefused: the server answered with an error.
+        """
+        async with self._turn:
+            connection = await self._connected()
+            return await self._exchange(connection, command)
+
+    async def facts(self) -> BrokerFacts:
+        """Ask the server what it is.
+
+        Raises:
+            ShimError: as ``call``.
+        """
+        reply = await self.call("INFO")
+        return parse_info(reply.decode("utf-8", "replace"))
+
+    async def close(self) -> None:
+        """Drop the connection; a later call opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def _connected(self) -> AbstractConnection:
+        if self._connection is not None and self._connection.is_connected:
+            return self._connection
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except (RedisError, OSError) as error:
+            raise self._unavailable(error) from None
+        self._connection = connection
+        return connection
+
+    async def _exchange(self, connection: AbstractConnection, command: tuple[str | bytes | int | float, ...]) -> Reply:
+        try:
+            await connection.send_packed_command(connection.pack_command(*command))
+            return await connection.read_response()
+        except NoScriptError:
+            message = f"{self.url}: the script is not loaded"
+            raise ScriptMissing(message, server_code="NOSCRIPT") from None
+        except (AuthenticationError, AuthorizationError, BusyLoadingError) as error:
+            raise self._refused(error, error.status_code or "ERR") from None
+        except ResponseError as error:
+            code = error.status_code or str(error).split(" ", 1)[0]
+            if code in ("READONLY", "MASTERDOWN"):
+                await self.close()  # another server is the master now: ask the address again
+            raise self._refused(error, code) from None
+        except (RedisError, OSError) as error:
+            await self.close()
+            message = f"{self.url}: the connection broke while a command was under way ({type(error).__name__})"
+            raise PublishUncertain(message, hint="the claim tells whether it was applied") from None
+        except BaseException:
+            # A reply may still be on its way; nobody may read it as the answer of another command.
+            self._connection = None
+            raise
+
+    def _unavailable(self, error: Exception) -> BrokerUnavailable:
+        reason = str(error) or type(error).__name__
+        message = f"{self.url}: no connection ({reason})"
+        return BrokerUnavailable(message, hint="is the server running, and is the address in celery.broker_url right?")
+
+    def _refused(self, error: Exception, code: str) -> BrokerRefused:
+        hint = _HINTS.get(code, "")
+        message = f"{self.url}: the server refused ({code}: {error})"
+        return BrokerRefused(message, server_code=code, hint=hint)
+
+
+_HINTS = {
+    "OOM": "the server's memory is full: raise maxmemory or let workers drain the queues",
+    "READONLY": "this server is a replica",
+    "NOREPLICAS": "too few replicas are connected (min-replicas-to-write)",
+    "NOPERM": "the user needs EVAL, EVALSHA, SCRIPT, TIME, TYPE, HGET, HSET, HMGET, EXPIRE, LPUSH, LLEN, INFO",
+    "WRONGPASS": "the password in celery.broker_url is wrong",
+    "NOAUTH": "the server wants a password in celery.broker_url",
+    "MISCONF": "the server cannot save to its disk",
+}

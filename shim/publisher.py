@@ -1,0 +1,117 @@
+"""The way into the broker: writes from many callers, gathered into few script calls.
+
+A call costs the client about as much as a hundred messages do, so writes that arrive while one call is under way travel
+together in the next. There is no delay: an idle publisher sends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shim.claim import BYTES_PER_CALL, SCRIPT, SCRIPT_SHA, WRITES_PER_CALL, Outcome, Write, WriteResult, pack, unpack
+from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
+from shim.link import Link, Reply, ScriptMissing
+from shim.transport import RedisTransport
+
+PENDING_LIMIT = 20_000
+"""Writes that may wait; further callers wait for room."""
+
+TOLERANCE_US = 20_000
+"""How far a claim may run ahead of the server's clock. Two hosts in step by NTP differ by less."""
+
+
+@dataclass(slots=True)
+class _Call:
+    writes: Sequence[Write]
+    results: list[WriteResult] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: BrokerRefused | None = None
+
+
+class Publisher:
+    """Gathers writes and sends them. ``run`` must be running for ``write`` to come back."""
+
+    def __init__(self, link: Link, transport: RedisTransport, *, tolerance_us: int = TOLERANCE_US) -> None:
+        """Keep the collaborators; no I/O happens here."""
+        self._link = link
+        self._transport = transport
+        self._tolerance_us = tolerance_us
+        self._waiting: deque[tuple[_Call, int]] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """Do ``writes`` in order and return their outcomes, one for each.
+
+        Nothing is ever sent twice. ``NOT_WRITTEN`` and ``UNCERTAIN`` are outcomes too: the caller sends the same
+        writes again when it sees fit, and their claims make that safe.
+
+        Raises:
+            BrokerRefused: the server answered with an error. Writes of the same call may have been done before it.
+        """
+        if not writes:
+            return []
+        while len(self._waiting) >= PENDING_LIMIT:
+            self._room.clear()
+            await self._room.wait()
+        call = _Call(writes)
+        self._waiting.extend((call, place) for place in range(len(writes)))
+        self._arrived.set()
+        await call.done.wait()
+        if call.failure is not None:
+            raise call.failure
+        return call.results
+
+    async def run(self) -> None:
+        """Send what arrives, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            while self._waiting:
+                await self._send(self._next_batch())
+                if len(self._waiting) < PENDING_LIMIT:
+                    self._room.set()
+            self._arrived.clear()
+
+    def _next_batch(self) -> list[tuple[_Call, int]]:
+        batch: list[tuple[_Call, int]] = []
+        size = 0
+        while self._waiting and len(batch) < WRITES_PER_CALL:
+            call, place = self._waiting[0]
+            size += call.writes[place].size_bytes
+            if batch and size > BYTES_PER_CALL:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _send(self, batch: list[tuple[_Call, int]]) -> None:
+        writes = [call.writes[place] for call, place in batch]
+        failure: BrokerRefused | None = None
+        try:
+            keys, arguments = pack(writes, self._transport, tolerance_us=self._tolerance_us)
+            results = unpack(await self._evaluate(keys, arguments), keys)
+        except BrokerUnavailable:
+            # Whoever waits would meet the same refusal after the same time-out: all of them were surely not written.
+            batch.extend(self._waiting)
+            self._waiting.clear()
+            results = [WriteResult(Outcome.NOT_WRITTEN)] * len(batch)
+        except PublishUncertain:
+            results = [WriteResult(Outcome.UNCERTAIN)] * len(batch)
+        except BrokerRefused as error:
+            failure = error
+            results = [WriteResult(Outcome.UNCERTAIN)] * len(batch)
+        for (call, _), result in zip(batch, results, strict=True):
+            call.results.append(result)
+            call.failure = call.failure or failure
+            if len(call.results) == len(call.writes):
+                call.done.set()
+
+    async def _evaluate(self, keys: list[str], arguments: list[bytes]) -> Reply:
+        try:
+            return await self._link.call("EVALSHA", SCRIPT_SHA, len(keys), *keys, *arguments)
+        except ScriptMissing:
+            # Nothing ran: the server was restarted or its scripts were flushed.
+            return await self._link.call("EVAL", SCRIPT, len(keys), *keys, *arguments)
