@@ -1,0 +1,362 @@
+"""What happens in the daemon, as values. Logs, metrics and later the live view are made of these.
+
+They hold names, numbers and codes; nothing that came in a message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from daemon.public import Public
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOpened:
+    """A service holds its resources."""
+
+    service: Public
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFailed:
+    """A service ended with an error; it starts again after ``retry_s``."""
+
+    service: Public
+    code: Public
+    reason: Public
+    retry_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCrashed:
+    """A service met a bug; the process ends."""
+
+    service: Public
+    error: Public
+    frames: Public
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReady:
+    """Everything is open."""
+
+    site: Public
+    version: Public
+    entries: int
+    feeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopping:
+    """A stop was asked for."""
+
+    why: Public
+    budget_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped:
+    """Everything is closed."""
+
+    ran_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something stands that someone should change."""
+
+    code: Public
+    about: Public
+    text: Public
+
+
+@dataclass(frozen=True, slots=True)
+class ApiListening:
+    """The API takes requests."""
+
+    address: Public
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBrokerStarted:
+    """The private Valkey answers."""
+
+    pid: int
+    port: int
+    took_s: float
+
+
+# -- broker ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUp:
+    """The broker answers."""
+
+    address: Public
+    version: Public
+    down_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLost:
+    """The broker stopped answering, or refuses."""
+
+    address: Public
+    code: Public
+    reason: Public
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerHistoryChanged:
+    """Another server, or one that forgot: what was pushed shortly before may be gone."""
+
+    address: Public
+    why: Public
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerEvicting:
+    """The broker may throw queues and claims away when its memory is short."""
+
+    address: Public
+    policy: Public
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """How far the broker's clock is ahead of ours."""
+
+    offset_s: float
+
+
+# -- scheduler ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceEnqueued:
+    """An occurrence is in its queue."""
+
+    entry: Public
+    occurrence_us: int
+    lateness_s: float
+    is_misfire: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceTaken:
+    """Another daemon of the site was first."""
+
+    entry: Public
+    occurrence_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrencesSkipped:
+    """Occurrences that are not run, and why."""
+
+    entry: Public
+    first_us: int
+    last_us: int
+    count: int
+    reason: Enum
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceInvalid:
+    """No worker could take the task of an entry."""
+
+    entry: Public
+    occurrence_us: int
+    reason: Public
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceBlocked:
+    """An occurrence waits because a key of its queue holds something else."""
+
+    entry: Public
+    occurrence_us: int
+    key: Public
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceRepeated:
+    """The broker forgot that an occurrence was pushed; it was pushed again under the same id, or found to have run."""
+
+    entry: Public
+    occurrence_us: int
+    had_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPlanned:
+    """When an entry is next due; ``None`` if never again."""
+
+    entry: Public
+    next_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySuperseded:
+    """Another daemon runs this entry with another timing; it does not fire here."""
+
+    entry: Public
+
+
+# -- feeds -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FeedListening:
+    """A feed takes connections."""
+
+    feed: Public
+    address: Public
+    inherited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """A sender connected."""
+
+    feed: Public
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerGone:
+    """A connection ended."""
+
+    feed: Public
+    connections: int
+    reason: Enum
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRefused:
+    """A connection was not accepted."""
+
+    feed: Public
+    reason: Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Deviated:
+    """A sender framed its messages otherwise than the standard says; they were understood all the same."""
+
+    feed: Public
+    kind: Enum
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A message got its answer. ``code`` is empty when none was due."""
+
+    feed: Public
+    code: Public
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A block was refused and kept."""
+
+    feed: Public
+    reason: Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """A message arrived again and got its first answer again."""
+
+    feed: Public
+
+
+@dataclass(frozen=True, slots=True)
+class FeedWithholding:
+    """Feeds stop reading because nothing more can be stored."""
+
+    reason: Public
+
+
+@dataclass(frozen=True, slots=True)
+class FeedResumed:
+    """Feeds read again."""
+
+
+# -- spool and drain ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolOpened:
+    """The spool is open and verified."""
+
+    epoch: Public
+    messages: int
+    waiting: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolDamaged:
+    """The spool lost what it had acknowledged, or cannot be read."""
+
+    what: Public
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A group of messages is on disk."""
+
+    count: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Messages past their retention were removed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesEnqueued:
+    """Messages of a feed reached their queues; ``already`` of them had before."""
+
+    feed: Public
+    count: int
+    already: int
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessageParked:
+    """A message cannot be handed on; it stays in the spool and the feed goes on."""
+
+    feed: Public
+    sequence: int
+    reason: Public
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRepeated:
+    """The broker forgot messages; they were pushed again under the same ids, but for those found to have run."""
+
+    feed: Public
+    pushed: int
+    had_run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Messages of a feed that wait in the spool."""
+
+    feed: Public
+    waiting: int
+    oldest_s: float

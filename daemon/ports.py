@@ -1,0 +1,156 @@
+"""What the scheduler and the listener need of the rest: protocols and the values that pass through them.
+
+Neither knows Celery, Redis or the other. ``daemon/dispatch.py`` stands behind ``Dispatcher``. What is made for each message
+is a tuple: a frozen dataclass costs three times as much to make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from daemon.public import Public
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class WorkItem(NamedTuple):
+    """A task someone wants run. Arguments and headers are left out of the representation.
+
+    Attributes:
+        task_id: stable: the same occurrence or message always asks under the same id.
+        expires_at_us: instant after which a worker must not run it any more.
+        args_shown, kwargs_shown: what logs of workers and Flower may show of the arguments.
+    """
+
+    task: Public
+    task_id: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = _NOTHING
+    queue: Public | None = None
+    priority: int | None = None
+    eta_us: int | None = None
+    expires_at_us: int | None = None
+    time_limit_s: float | None = None
+    soft_time_limit_s: float | None = None
+    headers: Mapping[str, Any] = _NOTHING
+    args_shown: str | None = None
+    kwargs_shown: str | None = None
+
+    def __repr__(self) -> str:
+        """Show which task it is, and nothing it is given."""
+        return f"WorkItem(task={self.task!r}, task_id={self.task_id!r})"
+
+
+class Ticket(NamedTuple):
+    """What must hold in the broker for an order to be carried out: a compare-and-set on one field of a ledger.
+
+    Attributes:
+        expect: the value the field must hold; ``None`` if it must be absent.
+        advance_to: the value it holds afterwards.
+        not_before_us: earliest instant on the broker's clock.
+        ttl_s: seconds the ledger is kept after its last change; 0 for ever.
+    """
+
+    ledger: Public
+    field: str
+    expect: str | None
+    advance_to: str
+    not_before_us: int = 0
+    ttl_s: int = 0
+
+
+class Order(NamedTuple):
+    """Enqueue ``item`` if ``ticket`` holds; without an item only the ledger advances."""
+
+    ticket: Ticket
+    item: WorkItem | None
+
+
+class Settled(Enum):
+    """What became of an order."""
+
+    ENQUEUED = "enqueued"
+    ALREADY = "already"
+    """The ledger stands where this order would put it: it, or an equal one, was carried out before."""
+    LOST = "lost"
+    """The ledger holds something else; ``found`` tells what, ``None`` that nothing is there."""
+    EARLY = "early"
+    """The broker's clock is not there yet; ``broker_us`` tells where it is."""
+    UNAVAILABLE = "unavailable"
+    """The broker was not reached, or refused; carried out or not, the same order again is safe."""
+    BLOCKED = "blocked"
+    """A key it needs holds something else; ``found`` names it. Others are not affected."""
+    INVALID = "invalid"
+    """No worker could take the item; nothing was enqueued and the ledger did not move. ``found`` says why."""
+
+
+class Settlement(NamedTuple):
+    """An outcome, what was found, and the broker's clock (0 if it did not answer)."""
+
+    outcome: Settled
+    found: str | None = None
+    broker_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Fields read from a ledger; absent ones are missing from ``values``."""
+
+    values: Mapping[str, str]
+    broker_us: int
+
+
+class Dispatcher(Protocol):
+    """The way to the Celery queues."""
+
+    async def dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
+        """Carry out orders in their order; one settlement each."""
+        ...
+
+    async def read(self, ledger: Public, fields: Sequence[str]) -> Ledger:
+        """Read fields of a ledger.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        ...
+
+    async def finished(self, task_ids: Sequence[str]) -> frozenset[str]:
+        """Say which of the tasks have a result stored, of those whose results are kept.
+
+        Raises:
+            BrokerDown: the result back-end does not answer.
+        """
+        ...
+
+
+Emit: TypeAlias = Callable[[object], None]
+"""Takes a domain event (``daemon/events.py``); never fails, never waits."""
+
+FaultPoint: TypeAlias = Callable[[str], None]
+"""Called at named points; does nothing in production, and whatever a test wants in a test."""
+
+FAULT_POINTS = (
+    "frame.complete",
+    "commit.before",
+    "commit.synced",
+    "ack.before",
+    "ack.after",
+    "push.before",
+    "push.after",
+    "mark.after",
+    "claim.before",
+    "claim.after",
+    "prune.chunk",
+    "checkpoint.before",
+    "start.bound",
+    "stop.drain",
+)
+
+
+def no_fault(point: str) -> None:
+    """Pass a named point."""
+    del point

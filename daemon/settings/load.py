@@ -1,0 +1,234 @@
+"""From a site file to typed sections and the whole list of what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from daemon.settings.environment import overlay
+from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, show_path
+from daemon.settings.secrets import SecretUnreadable, resolve_secret
+from daemon.settings.sections import Section, Settings
+from daemon.settings.toml_lines import TooDeep, key_lines
+
+FILE_LIMIT_BYTES = 1024 * 1024
+_SECRETS: tuple[KeyPath, ...] = (("celery", "broker_url"), ("celery", "result_backend"))
+_NAMED_TABLES = ("schedule", "feed")
+_NOT_YET = "is not available in this version"
+_LATER_VALUES: Mapping[str, frozenset[str]] = {
+    "overlap": frozenset(("skip", "queue-one", "queue-all", "cancel-other", "terminate-other")),
+    "dst": frozenset(("celery", "once-first", "once-last", "skip-gap", "shift-gap")),
+    "ack_when": frozenset(("enqueued", "succeeded")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a site file gave.
+
+    Attributes:
+        settings: the sections; of a file with problems, those that are sound, so that the rest can be checked too.
+        problems: everything found so far.
+        places: maps a key path to where it was written.
+    """
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Knows where each key was written."""
+
+    file: str
+    lines: Mapping[KeyPath, int]
+    variables: Mapping[KeyPath, str]
+
+    def locate(self, problem: Problem) -> Located:
+        """Attach the nearest place to a problem: its own key's line, or that of the table around it."""
+        path = problem.path
+        while path:
+            if path in self.variables:
+                return Located(f"environment {self.variables[path]}", problem)
+            if path in self.lines:
+                return Located(f"{self.file}:{self.lines[path]}", problem)
+            path = path[:-1]
+        return Located(f"{self.file}:1" if self.lines else self.file, problem)
+
+
+def load_settings(path: Path, environment: Mapping[str, str]) -> Loaded:
+    """Read ``path``, the ``.env`` beside it and ``environment``; never raises for what an operator wrote."""
+    try:
+        text = _read(path)
+    except ValueError as error:
+        return Loaded(None, (Problem((), str(error)),), Places(str(path), {}, {}))
+    try:
+        lines = key_lines(text)
+        tree = tomllib.loads(text)
+    except TooDeep as error:
+        return _unparsed(path, error.line, str(error))
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        return _unparsed(path, int(line[1]) if line else 1, f"not TOML: {error}")
+    except RecursionError:
+        return _unparsed(path, 1, "nested too deeply")
+    variables = {**_dotenv(path.parent / ".env"), **environment}
+    places = Places(str(path), lines, overlay(tree, variables))
+    problems = _secrets(tree, environment)
+    _anchor_paths(tree, path.parent)
+    settings, found = _validate(tree)
+    return Loaded(settings, (*problems, *found), places)
+
+
+def _read(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            message = "not a regular file"
+            raise ValueError(message)
+        content = file.read(FILE_LIMIT_BYTES + 1)
+    if len(content) > FILE_LIMIT_BYTES:
+        message = f"larger than {FILE_LIMIT_BYTES} bytes"
+        raise ValueError(message)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 (byte {error.start})"
+        raise ValueError(message) from None
+
+
+def _unparsed(path: Path, line: int, message: str) -> Loaded:
+    return Loaded(None, (Problem((), message),), Places(f"{path}:{line}", {}, {}))
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file() or path.stat().st_size > FILE_LIMIT_BYTES:
+        return {}
+    # Values are taken as written: nothing is executed and nothing is interpolated.
+    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+
+
+def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
+    site = tree.get("site")
+    if isinstance(site, dict) and isinstance(site.get("state_dir"), str) and site["state_dir"]:
+        site["state_dir"] = str((folder / site["state_dir"]).absolute())
+
+
+def _secrets(tree: dict[str, Any], environment: Mapping[str, str]) -> list[Problem]:
+    problems = []
+    for section, key in _SECRETS:
+        table = tree.get(str(section))
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            try:
+                table[key] = resolve_secret(table[key], environment)
+            except SecretUnreadable as error:
+                problems.append(Problem((section, key), str(error)))
+                table[key] = "embedded"
+    return problems
+
+
+def _validate(tree: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
+    try:
+        return Settings.model_validate(tree), []
+    except ValidationError as error:
+        problems = [_explain(dict(detail), tree) for detail in error.errors(include_url=False)]
+    _prune(tree, problems)
+    try:
+        return Settings.model_validate(tree), problems
+    except ValidationError:
+        return None, problems
+
+
+def _prune(tree: dict[str, Any], problems: list[Problem]) -> None:
+    """Take out what is unsound, so that the rest can be checked in the same run."""
+    for problem in problems:
+        top, *rest = problem.path or ("",)
+        table = tree.get(str(top))
+        if top in _NAMED_TABLES and rest and isinstance(table, dict):
+            table.pop(str(rest[0]), None)
+        elif top == "site":
+            tree["site"] = {"name": "unnamed", "state_dir": "/nonexistent"}
+        else:
+            tree.pop(str(top), None)
+    tree.setdefault("site", {"name": "unnamed", "state_dir": "/nonexistent"})
+
+
+def _explain(detail: dict[str, Any], tree: dict[str, Any]) -> Problem:
+    path = tuple(part for part in detail["loc"] if part != "[key]" and not _is_branch(part))
+    kind, context = detail["type"], detail.get("ctx") or {}
+    if kind == "missing":
+        return Problem(path, "is missing")
+    if kind == "extra_forbidden":
+        section, key = _section_at(path[:-1]) or Section, str(path[-1])
+        if key in section.NOT_YET:
+            return Problem(path, _NOT_YET, section.NOT_YET[key])
+        return Problem(path, "unknown key", did_you_mean(key, section.model_fields))
+    if kind == "literal_error":
+        return _explain_word(path, context["expected"], _at(tree, path))
+    if kind == "value":
+        return Problem(path, detail["msg"], str(context.get("hint", "")))
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return Problem(path, f"a table is needed, as in [{show_path(path)}]")
+    message = detail["msg"]
+    return Problem(path, message[:1].lower() + message[1:])
+
+
+def _explain_word(path: KeyPath, expected: str, given: Any) -> Problem:
+    words = re.findall(r"'([^']*)'", expected)
+    if isinstance(given, str) and given in _LATER_VALUES.get(str(path[-1]), ()):
+        return Problem(path, f'"{given}" {_NOT_YET}', f"it knows {', '.join(words)}")
+    near = did_you_mean(given, words) if isinstance(given, str) else ""
+    return Problem(path, f"not one of {', '.join(words)}", near)
+
+
+def _is_branch(part: object) -> bool:
+    # pydantic names the branch of a union it tried: "list[...]", "str", "function-before[...]".
+    return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool"))
+
+
+def _section_at(path: KeyPath) -> type[Section] | None:
+    """Find the section that describes the table at ``path``."""
+    section: type[Section] | None = Settings
+    named = False  # the next part is a name in a table of tables, not a key
+    for part in path:
+        if section is None or isinstance(part, int):
+            continue
+        if named:
+            named = False
+            continue
+        field = section.model_fields.get(part)
+        annotation: Any = field.annotation if field else None
+        named = get_origin(annotation) is dict
+        section = next((one for one in _types_in(annotation) if issubclass(one, Section)), None)
+    return section
+
+
+def _types_in(annotation: Any) -> list[type]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation]
+    return [one for argument in get_args(annotation) for one in _types_in(argument)]
+
+
+def _at(tree: Any, path: KeyPath) -> Any:
+    for part in path:
+        if isinstance(tree, dict):
+            tree = tree.get(part)
+        elif isinstance(tree, list) and isinstance(part, int) and part < len(tree):
+            tree = tree[part]
+        else:
+            return None
+    return tree

@@ -1,0 +1,75 @@
+"""What is wrong with a site file, said so that it can be mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from typing import TypeAlias
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""Where a value stands: names of tables and keys, numbers of list items from 0."""
+
+
+class Severity(Enum):
+    """How bad a problem is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: the key it concerns; empty for the file as a whole.
+        message: what is wrong.
+        hint: what to do, or what was probably meant.
+        severity: a warning does not keep the daemon from starting.
+    """
+
+    path: KeyPath
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A problem and where it was written: ``site.toml:12``, ``environment``, ``.env``."""
+
+    place: str
+    problem: Problem
+
+    def __str__(self) -> str:
+        """Write ``place key: message; hint`` on one line."""
+        problem = self.problem
+        key = f" {show_path(problem.path)}" if problem.path else ""
+        hint = f"; {problem.hint}" if problem.hint else ""
+        word = "warning: " if problem.severity is Severity.WARNING else ""
+        return f"{self.place}{key}: {word}{problem.message}{hint}"
+
+
+def show_path(path: KeyPath) -> str:
+    """Write a key path as ``feed.adt.route[0].task``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            bare = part.replace("-", "").replace("_", "").isalnum() and part.isascii()
+            text += f"{'.' if text else ''}{part if bare else json.dumps(part)}"
+    return text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known word, as a hint; empty if none is near."""
+    names = list(known)
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    if not near:
+        folded = {name.lower(): name for name in names}
+        near = [folded[match] for match in get_close_matches(word.lower(), folded, n=1, cutoff=0.6)]
+    return f'did you mean "{near[0]}"?' if near else ""

@@ -1,0 +1,224 @@
+"""The sections of a site file, typed. One default, one place; unknown keys are errors.
+
+A key that is planned and that this version cannot honour is refused by name (``NOT_YET``): what is accepted is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from daemon.public import Public
+from daemon.settings.values import (
+    Duration,
+    Label,
+    Labels,
+    ListenAddress,
+    Name,
+    Priority,
+    Size,
+    Zone,
+    parse_address,
+    wrong,
+)
+
+
+class Section(BaseModel):
+    """Common ground of all sections: frozen, strict about keys, defaults checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+    NOT_YET: ClassVar[Mapping[str, str]] = {}
+
+
+class SiteSection(Section):
+    """``[site]``: who this is and where its state lives."""
+
+    name: Name
+    timezone: Zone = Public("UTC")
+    state_dir: Path
+    require_celery: bool = False
+    drain_timeout: Duration = 20.0
+
+
+class RouteSetting(Section):
+    """A value of ``celery.task_routes``; a bare string means its queue."""
+
+    queue: Label | None = None
+    priority: Priority | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_queue(cls, value: Any) -> Any:
+        return {"queue": value} if isinstance(value, str) else value
+
+
+class BrokerTransportOptions(Section):
+    """``celery.broker_transport_options``: what publisher and workers must share."""
+
+    global_keyprefix: str = ""
+    priority_steps: tuple[int, ...] = (0, 3, 6, 9)
+    sep: str = "\x06\x16"
+
+    @field_validator("priority_steps")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or list(value) != sorted(set(value)) or not set(value) <= set(range(10)):
+            raise wrong("priority steps ascend within 0 to 9", "Celery's default is [0, 3, 6, 9]")
+        return value
+
+
+class ResultTransportOptions(Section):
+    """``celery.result_backend_transport_options``."""
+
+    global_keyprefix: str = ""
+
+
+class CelerySection(Section):
+    """``[celery]``, in Celery's own lower-case names. ``embedded`` stands for a private Valkey in the state folder."""
+
+    NOT_YET = {
+        "app": "write the entries into the site file",
+        "app_python": "write the entries into the site file",
+        "task_queues": "direct queues need no declaration",
+    }
+
+    broker_url: str = Field(default="embedded", repr=False)
+    result_backend: str | None = Field(default=None, repr=False)
+    task_default_queue: Label = Public("celery")
+    task_default_priority: Priority = 0
+    task_routes: dict[Label, RouteSetting] = Field(default_factory=dict)
+    broker_transport_options: BrokerTransportOptions = BrokerTransportOptions()
+    result_backend_transport_options: ResultTransportOptions = ResultTransportOptions()
+
+
+class EmbeddedBrokerSection(Section):
+    """``[embedded_broker]``: the private Valkey behind ``broker_url = "embedded"``."""
+
+    port: int = Field(default=0, ge=0, le=65535)
+    appendfsync: Literal["always", "everysec"] = "everysec"
+    binary: Path | None = None
+
+
+class EntryOptions(Section):
+    """``options`` of an entry, in the names of Celery's ``apply_async``."""
+
+    queue: Label | None = None
+    priority: Priority | None = None
+    expires: Duration | None = None
+    time_limit: Duration | None = None
+    soft_time_limit: Duration | None = None
+    headers: dict[Label, Any] = Field(default_factory=dict)
+
+
+class CatchUpSetting(Section):
+    """``catch_up`` of an entry; a bare string means its policy."""
+
+    policy: Literal["skip", "one", "all"] = "one"
+    window: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_policy(cls, value: Any) -> Any:
+        return {"policy": value} if isinstance(value, str) else value
+
+
+class EntrySection(Section):
+    """``[schedule.NAME]``: one entry."""
+
+    task: Label
+    every: Duration | None = None
+    cron: str | None = None
+    anchor: datetime | None = None
+    timezone: Zone | None = None
+    dst: Literal["cron", "instant"] = "cron"
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    options: EntryOptions = EntryOptions()
+    catch_up: CatchUpSetting = CatchUpSetting()
+    overlap: Literal["allow"] = "allow"
+    enabled: bool = True
+
+    @field_validator("anchor")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise wrong("an anchor needs an offset", "write 2026-01-01T00:00:00Z")
+        return value
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> EntrySection:
+        if (self.every is None) == (self.cron is None):
+            raise wrong("exactly one of every and cron is needed", 'write every = "15m" or cron = "0 2 * * *"')
+        if self.anchor is not None and self.every is None:
+            raise wrong("anchor belongs to every", "a cron expression needs none")
+        return self
+
+
+class RouteSection(Section):
+    """``[[feed.NAME.route]]``: which messages become which task."""
+
+    NOT_YET = {"lane_by": "messages of a feed reach their queue in order; leave it out"}
+
+    type: Labels | None = None
+    event: Labels | None = None
+    task: Label
+    kwargs: dict[str, str] | None = None
+    queue: Label | None = None
+    priority: Priority | None = None
+    expires: Duration | None = None
+
+
+class FeedSection(Section):
+    """``[feed.NAME]``: one inbound HL7 interface."""
+
+    NOT_YET = {"tls": "put the listener behind a TLS terminator on the same machine"}
+
+    listen: ListenAddress
+    ack: Literal["msh", "original", "enhanced", "always-aa", "none"] = "msh"
+    ack_when: Literal["stored"] = "stored"
+    unrouted: Literal["reject", "park"] = "reject"
+    charset: Label = Public("cp1252")
+    frame_limit: Size = 16 * 1024 * 1024
+    connections: int = Field(default=64, ge=1, le=10_000)
+    idle_timeout: Duration = 86_400.0
+    frame_timeout: Duration = 30.0
+    write_timeout: Duration = 60.0
+    route: list[RouteSection] = Field(default_factory=list)
+
+
+class SpoolSection(Section):
+    """``[spool]``: where acknowledged messages live."""
+
+    retention: Duration = 7 * 86_400.0
+    size_limit: Size = 20 * 1024**3
+    free_floor: Size = 256 * 1024**2
+    suspect_window: Duration = 3_600.0
+
+
+class ApiSection(Section):
+    """``[api]``: health and metrics over HTTP."""
+
+    listen: ListenAddress = parse_address("127.0.0.1:8674")
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback(cls, value: Any) -> Any:
+        if not value.is_loopback:
+            raise wrong("this version has no sign-in, so the API listens on this machine only", "use 127.0.0.1:8674")
+        return value
+
+
+class Settings(Section):
+    """A whole site file."""
+
+    site: SiteSection
+    celery: CelerySection = CelerySection()
+    embedded_broker: EmbeddedBrokerSection = EmbeddedBrokerSection()
+    schedule: dict[Name, EntrySection] = Field(default_factory=dict)
+    feed: dict[Name, FeedSection] = Field(default_factory=dict)
+    spool: SpoolSection = SpoolSection()
+    api: ApiSection = ApiSection()
