@@ -1,0 +1,391 @@
+"""From the spool to the queues: in order, each message once, whatever the broker does meanwhile.
+
+A message is pushed under a claim on its feed's mark, the sequence number of the last one pushed in its epoch. The broker's
+mark and our cursor are compared whenever they may differ:
+
+* the mark is ahead: we stopped between the push and our own note of it; the messages are there, the cursor follows;
+* the mark is behind, or gone: the broker lost its last writes. Those messages are looked up in the result back-end and
+  pushed again, under the same task ids, unless they are known to have run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import anyio
+import anyio.lowlevel
+
+from daemon.clock import SECOND_US, Clock
+from daemon.errors import BrokerDown, SpoolFailed
+from daemon.events import Backlog, MessageParked, MessagesEnqueued, MessagesRepeated, Warned
+from daemon.hl7listener.document import task_arguments
+from daemon.hl7listener.feed import Feed
+from daemon.hl7listener.finding import judge
+from daemon.hl7listener.spool import Row, Spool
+from daemon.keys import MARK_TTL_S, SEQUENCE_FIELD, feed_ledger, message_id
+from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settled, Settlement, Ticket, WorkItem, no_fault
+from daemon.public import Public
+
+BATCH_ROWS = 100
+BATCH_BYTES = 1024 * 1024
+BREATHER_ROWS = 8
+"""After so many messages made ready, whatever else waits for the event loop gets its turn."""
+
+TAIL_ROWS = 2000
+TAIL_BYTES = 16 * 1024 * 1024
+"""How much of what was just stored is kept in memory; a longer backlog is read from the disk."""
+
+SETTLE_EVERY_S = 0.25
+REPORT_EVERY_S = 1.0
+RETRY_FIRST_S, RETRY_MOST_S = 0.1, 5.0
+FINISH_LIMIT_S = 5.0
+NEWEST, UNKNOWN = (1 << 63) - 1, -1
+_SHOWN = "<an HL7 message, not shown>"
+
+
+class Drain:
+    """Hands the messages of all feeds on, each feed by itself."""
+
+    name = Public("drain")
+
+    def __init__(
+        self,
+        site: Public,
+        feeds: Sequence[Feed],
+        spool: Spool,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        emit: Emit,
+        *,
+        suspect_us: int,
+        at: FaultPoint = no_fault,
+    ) -> None:
+        """Prepare one lane for each feed."""
+        self._clock = clock
+        self._emit = emit
+        self._stop = anyio.Event()
+        self._lanes = [
+            Lane(site, feed, spool, dispatcher, clock, emit, suspect_us, at, self._is_stopping) for feed in feeds
+        ]
+        for lane in self._lanes:
+            spool.on_rows(lane.feed.name, lane.take)
+        spool.on_accepting(self._read_again)
+
+    def _read_again(self, accepting: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        # A spool that was opened again may hold messages whose commit was reported as failed.
+        if accepting:
+            for lane in self._lanes:
+                lane.read_again()
+
+    def _is_stopping(self) -> bool:
+        return self._stop.is_set()
+
+    async def open(self) -> None:
+        """Begin anew with what the disk says."""
+        self._stop = anyio.Event()
+        for lane in self._lanes:
+            lane.restart()
+
+    async def serve(self) -> None:
+        """Hand messages on until drained."""
+        async with anyio.create_task_group() as tasks:
+            for lane in self._lanes:
+                tasks.start_soon(lane.run)
+            while not self._stop.is_set():
+                for lane in self._lanes:
+                    await lane.report()
+                with anyio.move_on_after(REPORT_EVERY_S):
+                    await self._stop.wait()
+
+    async def drain(self) -> None:
+        """Hand on what is at hand, for a moment; the rest stays in the spool, which is durable."""
+        with anyio.move_on_after(FINISH_LIMIT_S):
+            for lane in self._lanes:
+                await lane.wait_idle()
+        self._stop.set()
+        for lane in self._lanes:
+            lane.wake()
+
+
+class Lane:
+    """The ordered way of one feed."""
+
+    def __init__(
+        self,
+        site: Public,
+        feed: Feed,
+        spool: Spool,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        emit: Emit,
+        suspect_us: int,
+        at: FaultPoint,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """Keep the collaborators."""
+        self.feed = feed
+        self.is_away = False
+        self._site = site
+        self._spool = spool
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._emit = emit
+        self._suspect_us = suspect_us
+        self._at = at
+        self._is_stopping = is_stopping
+        self._changed = anyio.Event()
+        self._progress = anyio.Event()
+        self._tail: deque[Row] = deque()
+        self._tail_bytes = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything; the disk and the broker know."""
+        self._tail.clear()
+        self._tail_bytes = 0
+        self._is_behind = True
+        self._cursor = self._settled = UNKNOWN
+        self._settled_at_s = 0.0
+        self._marks: dict[str, int | None] = {}
+        self._suspect_until = 0
+        self._newest = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether everything that was stored has been handed on."""
+        return not self._is_behind and (not self._tail or self._tail[-1].seq <= self._cursor)
+
+    async def wait_idle(self) -> None:
+        """Wait until everything at hand has been handed on, or the broker is away."""
+        while not self.is_idle and not self.is_away:
+            self._progress = anyio.Event()
+            await self._progress.wait()
+
+    def read_again(self) -> None:
+        """Go on from the disk instead of from memory."""
+        self._is_behind = True
+        self._tail.clear()
+        self._tail_bytes = 0
+        self.wake()
+
+    def take(self, rows: list[Row]) -> None:
+        """Take messages that were just stored."""
+        self._newest = rows[-1].seq
+        if not self._is_behind:
+            self._tail.extend(rows)
+            self._tail_bytes += sum(len(row.data) for row in rows)
+            if len(self._tail) > TAIL_ROWS or self._tail_bytes > TAIL_BYTES:
+                self.read_again()
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the lane look again."""
+        self._changed.set()
+
+    async def report(self) -> None:
+        """Say how much waits, and how old the oldest of it is."""
+        if self.is_idle:
+            self._emit(Backlog(self.feed.name, 0, 0.0))
+            return
+        try:
+            waiting, oldest_us = await self._spool.reader.waiting_after(self.feed.name, self._cursor)
+        except SpoolFailed:
+            return
+        oldest_s = max(self._clock.now_us() - oldest_us, 0) / SECOND_US if oldest_us is not None else 0.0
+        self._emit(Backlog(self.feed.name, waiting, oldest_s))
+
+    async def run(self) -> None:
+        """Hand messages on until stopped; while the broker or the spool is away, wait for it."""
+        pause_s = RETRY_FIRST_S
+        while not self._is_stopping():
+            try:
+                await self._begin()
+                rows = await self._next_rows()
+                if not rows:
+                    self._progress.set()
+                    await self._idle()
+                    continue
+                await self._push(rows)
+                self.is_away, pause_s = False, RETRY_FIRST_S
+                self._progress.set()
+            except (BrokerDown, SpoolFailed):
+                self.is_away = True
+                self._progress.set()
+                await self._sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_MOST_S)
+        self._settle(now=True)
+
+    # -- what is next --------------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        if self._cursor == UNKNOWN:
+            self._cursor = self._settled = await self._spool.reader.cursor(self.feed.name)
+
+    async def _next_rows(self) -> list[Row]:
+        """Give the next messages of one epoch, from memory or from the disk."""
+        if self._is_behind:
+            newest = self._newest
+            rows = await self._spool.reader.fetch(
+                self.feed.name, self._cursor, limit=BATCH_ROWS, limit_bytes=BATCH_BYTES
+            )
+            if not rows and newest == self._newest:
+                self._is_behind = False  # everything that is stored has been read
+        else:
+            while self._tail and self._tail[0].seq <= self._cursor:
+                self._drop_first()
+            rows = [self._tail[place] for place in range(min(len(self._tail), BATCH_ROWS))]
+        return [row for row in rows if row.epoch == rows[0].epoch]
+
+    def _drop_first(self) -> None:
+        self._tail_bytes -= len(self._tail.popleft().data)
+
+    async def _idle(self) -> None:
+        """Wait for the next message; note on disk how far the feed is once nothing has come for a moment."""
+        if self._is_behind:
+            return
+        self._changed = anyio.Event()
+        if self._cursor == self._settled:
+            await self._changed.wait()
+            return
+        with anyio.move_on_after(SETTLE_EVERY_S):
+            await self._changed.wait()
+            return
+        self._settle(now=True)
+
+    async def _sleep(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            while not self._is_stopping():
+                self._changed = anyio.Event()
+                await self._changed.wait()
+
+    def _settle(self, *, now: bool = False) -> None:
+        """Note on disk how far the feed is, now and then: the broker's mark knows it exactly."""
+        now_s = self._clock.monotonic_s()
+        if self._cursor > self._settled and (now or now_s - self._settled_at_s >= SETTLE_EVERY_S):
+            self._spool.settle(self.feed.name, self._cursor)
+            self._settled, self._settled_at_s = self._cursor, now_s
+
+    # -- pushing -------------------------------------------------------------------------------------------------------
+
+    async def _push(self, rows: list[Row]) -> None:
+        epoch = rows[0].epoch
+        ledger = feed_ledger(self._site, self.feed.name, epoch)
+        if epoch not in self._marks:
+            await self._reconcile(epoch)
+            return  # the cursor may have moved
+        ran = await self._already_ran(rows)
+        orders: list[tuple[Row, Order]] = []
+        mark = self._marks[epoch]
+        for place, row in enumerate(rows):
+            if place % BREATHER_ROWS == BREATHER_ROWS - 1:
+                await anyio.lowlevel.checkpoint()  # senders come first
+            order = self._order(row, ledger, mark, ran)
+            if order is None:
+                break  # parked below, once everything before it is through
+            orders.append((row, order))
+            mark = row.seq
+        if not orders:
+            self._park(rows[0], Public("no longer a message with a route"))
+            return
+        self._at("push.before")
+        settlements = await self._dispatcher.dispatch([order for _, order in orders])
+        self._at("push.after")
+        await self._apply(orders, settlements, ran)
+        self._settle()
+        self._at("mark.after")
+
+    async def _apply(self, orders: list[tuple[Row, Order]], settlements: list[Settlement], ran: frozenset[str]) -> None:
+        pushed = already = repeated = 0
+        first = orders[0][0]
+        problem: Settlement | None = None
+        row = first
+        for (row, order), settlement in zip(orders, settlements, strict=True):
+            if settlement.outcome not in (Settled.ENQUEUED, Settled.ALREADY):
+                problem = settlement
+                break
+            pushed += order.item is not None
+            already += settlement.outcome is Settled.ALREADY
+            repeated += row.seq <= self._suspect_until
+            self._marks[row.epoch] = self._cursor = row.seq
+        waited_s = max(self._clock.now_us() - first.received_us, 0) / SECOND_US
+        if repeated:
+            self._emit(MessagesRepeated(self.feed.name, pushed, len(ran)))
+        elif pushed:
+            self._emit(MessagesEnqueued(self.feed.name, pushed, already, waited_s))
+        if problem is not None:
+            await self._meet(problem, row)
+
+    async def _meet(self, problem: Settlement, row: Row) -> None:
+        if problem.outcome is Settled.INVALID:
+            self._park(row, Public("no worker could take it"))
+        elif problem.outcome is Settled.LOST:
+            del self._marks[row.epoch]  # looked at anew before the next push
+        elif problem.outcome is Settled.BLOCKED:
+            text = Public(f"key {problem.found} in the broker is no queue")
+            self._emit(Warned(Public("queue-key-of-wrong-type"), self.feed.name, text))
+            raise BrokerDown(text)
+        else:
+            message = "the broker did not answer"
+            raise BrokerDown(message)
+
+    def _order(self, row: Row, ledger: Public, mark: int | None, ran: frozenset[str]) -> Order | None:
+        item = self._item(row)
+        if item is None:
+            return None
+        expect = None if mark is None else str(mark)
+        ticket = Ticket(ledger, SEQUENCE_FIELD, expect, str(row.seq), ttl_s=MARK_TTL_S)
+        return Order(ticket, None if item.task_id in ran else item)
+
+    def _item(self, row: Row) -> WorkItem | None:
+        finding = row.finding or judge(row.data, self.feed)
+        arguments = task_arguments(row.data, row.received_us, self.feed.name, finding)
+        route = finding.route
+        if arguments is None or route is None:
+            return None
+        expires_at_us = None if route.expires_us is None else self._clock.now_us() + route.expires_us
+        return WorkItem(
+            task=route.task,
+            task_id=message_id(self._site, self.feed.name, row.epoch, row.seq),
+            kwargs=arguments,
+            queue=route.queue,
+            priority=route.priority,
+            expires_at_us=expires_at_us,
+            args_shown="()",
+            kwargs_shown=_SHOWN,
+        )
+
+    def _park(self, row: Row, reason: Public) -> None:
+        self._spool.park(row.seq, reason)
+        self._cursor = row.seq
+        self._emit(MessageParked(self.feed.name, row.seq, reason))
+
+    async def _already_ran(self, rows: list[Row]) -> frozenset[str]:
+        suspects = [
+            message_id(self._site, self.feed.name, row.epoch, row.seq) for row in rows if row.seq <= self._suspect_until
+        ]
+        return await self._dispatcher.finished(suspects) if suspects else frozenset()
+
+    # -- after a gap ---------------------------------------------------------------------------------------------------
+
+    async def _reconcile(self, epoch: str) -> None:
+        """Compare the broker's mark of an epoch with what we have pushed of it, and move the cursor to where they agree."""
+        name, reader = self.feed.name, self._spool.reader
+        ledger = await self._dispatcher.read(feed_ledger(self._site, name, epoch), [SEQUENCE_FIELD])
+        found = ledger.values.get(SEQUENCE_FIELD)
+        mark = int(found) if found is not None and found.isdigit() else None
+        ours = await reader.last_pushed(name, epoch, self._cursor)
+        if mark is not None and mark > (await reader.last_pushed(name, epoch, NEWEST) or 0):
+            text = Public(f"the broker's mark {mark} is ahead of everything stored; nothing is handed on")
+            self._emit(Warned(Public("mark-ahead-of-spool"), name, text))
+            raise BrokerDown(text)
+        if mark is not None and (ours is None or mark >= ours):
+            self._cursor = max(self._cursor, mark)
+        elif ours is not None:
+            since_us = self._clock.now_us() - self._suspect_us
+            start = mark if mark is not None else await reader.last_before(name, since_us)
+            if start < ours:
+                self._suspect_until = max(self._suspect_until, ours)
+                self._cursor = start
+                self.read_again()
+        self._marks[epoch] = mark

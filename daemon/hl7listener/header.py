@@ -1,0 +1,133 @@
+"""The MSH segment: delimiters, and the fields every later decision rests on (HL7 v2.5 chapter 2, 2.15.9).
+
+Fields stay bytes until the character set is known. The fields that matter here are ASCII in practice; splitting the
+header on bytes is safe because no multi-byte character set of table 0211 is allowed before MSH-18 has been read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from string import punctuation
+from typing import NamedTuple
+
+BOM = b"\xef\xbb\xbf"
+_MSH = b"MSH"
+_SHORTEST_ENCODING, _LONGEST_ENCODING = 2, 5
+_LINE_ENDS = b"\r\n"
+_FIELDS = 20
+"""Fields are padded to this many, so that the ones we read are always there."""
+
+
+class HeaderFault(Enum):
+    """Why no header could be read."""
+
+    EMPTY = "empty-block"
+    NO_MSH = "no-msh"
+    DELIMITERS = "bad-delimiters"
+
+
+@dataclass(frozen=True, slots=True)
+class Delimiters:
+    """The characters of MSH-1 and MSH-2, as single bytes; a sender may leave the last ones out."""
+
+    field: bytes
+    component: bytes
+    repetition: bytes
+    escape: bytes = b""
+    subcomponent: bytes = b""
+    truncation: bytes = b""
+
+    @property
+    def encoding(self) -> bytes:
+        """MSH-2 as it stood."""
+        return self.component + self.repetition + self.escape + self.subcomponent + self.truncation
+
+
+STANDARD = Delimiters(b"|", b"^", b"~", b"\\", b"&")
+
+
+class Header(NamedTuple):
+    """The fields of an MSH segment. The representation shows none of them.
+
+    Attributes:
+        fields: from MSH-2 on, at least up to MSH-21, as they stood.
+        message_type, trigger_event: MSH-9.1 and MSH-9.2, such as ``ADT`` and ``A01``.
+        version: MSH-12.1 as numbers, ``(2, 5, 1)``; empty if it is absent or not a version.
+    """
+
+    delimiters: Delimiters
+    fields: tuple[bytes, ...]
+    message_type: str
+    trigger_event: str
+    version: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        """Show nothing of the message."""
+        return "Header(…)"
+
+    def raw(self, number: int) -> bytes:
+        """Give MSH-``number`` as it stood, from 2 to 21; empty if it is absent."""
+        return self.fields[number - 2]
+
+    def component(self, number: int, component: int) -> bytes:
+        """Give one component of the first repetition of a field, from 1; empty if it is absent."""
+        first = self.fields[number - 2].split(self.delimiters.repetition, 1)[0]
+        parts = first.split(self.delimiters.component, component)
+        return parts[component - 1] if component <= len(parts) else b""
+
+    @property
+    def control_id(self) -> bytes:
+        """MSH-10."""
+        return self.fields[8]
+
+
+def parse_header(data: bytes) -> Header | HeaderFault:
+    """Read the MSH segment at the front of a message; a byte order mark or line ends before it are passed over."""
+    data = data.removeprefix(BOM)
+    data = data.lstrip(_LINE_ENDS) if data[:1] in (b"\r", b"\n") else data
+    if not data:
+        return HeaderFault.EMPTY
+    if not data.startswith(_MSH) or len(data) < 8:  # noqa: PLR2004 - MSH, a separator, four encoding characters
+        return HeaderFault.NO_MSH
+    fields = data[4 : _segment_end(data)].split(data[3:4])
+    delimiters = _delimiters(data[3:4], fields[0])
+    if delimiters is None:
+        return HeaderFault.DELIMITERS
+    if len(fields) < _FIELDS:
+        fields += (b"",) * (_FIELDS - len(fields))
+    kind = fields[7].split(delimiters.repetition, 1)[0].split(delimiters.component, 2)
+    return Header(
+        delimiters,
+        tuple(fields),
+        kind[0].decode("latin-1"),
+        kind[1].decode("latin-1") if len(kind) > 1 else "",
+        _version(fields[10], delimiters.component),
+    )
+
+
+def _segment_end(data: bytes) -> int:
+    carriage = data.find(b"\r")
+    line = data.find(b"\n", 0, carriage if carriage >= 0 else len(data))
+    if line >= 0:
+        return line
+    return carriage if carriage >= 0 else len(data)
+
+
+@lru_cache(maxsize=64)
+def _delimiters(separator: bytes, encoding: bytes) -> Delimiters | None:
+    marks = separator + encoding
+    if not _SHORTEST_ENCODING <= len(encoding) <= _LONGEST_ENCODING or len(set(marks)) != len(marks):
+        return None
+    if not all(chr(mark) in punctuation for mark in marks):
+        return None
+    return Delimiters(separator, *(encoding[place : place + 1] for place in range(5)))
+
+
+@lru_cache(maxsize=64)
+def _version(field: bytes, component: bytes) -> tuple[int, ...]:
+    parts = field.split(component, 1)[0].strip().split(b".")
+    if not all(part.isdigit() and len(part) <= 3 for part in parts):  # noqa: PLR2004
+        return ()
+    return tuple(int(part) for part in parts)

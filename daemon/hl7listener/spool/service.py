@@ -1,0 +1,245 @@
+"""The spool as a service: where a message is safe before it is acknowledged.
+
+It opens and verifies the database, runs the writer thread, and hands committed messages to whoever passes them on. When
+the disk fails the service ends with ``SpoolFailed``; the supervisor opens it again, on a fresh connection and a fresh
+epoch, and until that has worked nothing is acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from daemon.clock import Clock
+from daemon.errors import SpoolFailed
+from daemon.events import Committed, FeedResumed, FeedWithholding, Pruned, SpoolDamaged, SpoolOpened
+from daemon.hl7listener.spool.opening import FILE, Connect, open_spool
+from daemon.hl7listener.spool.reader import Reader
+from daemon.hl7listener.spool.rows import Arrival, Done, NotStored, Row
+from daemon.hl7listener.spool.schema import connect
+from daemon.hl7listener.spool.writer import Group, Limits, Park, Reports, Settle, Stop, Store, Writer
+from daemon.ports import Emit, FaultPoint, no_fault
+from daemon.public import Public
+
+STOP_LIMIT_S = 30.0
+
+
+class Spool:
+    """Stores arrivals and gives back what waits."""
+
+    name = Public("spool")
+
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits,
+        clock: Clock,
+        emit: Emit,
+        *,
+        new_epoch: Callable[[], str],
+        at: FaultPoint = no_fault,
+        connect: Connect = connect,
+    ) -> None:
+        """Keep the collaborators; no I/O happens here."""
+        self._folder = folder
+        self._limits = limits
+        self._clock = clock
+        self._emit = emit
+        self._new_epoch = new_epoch
+        self._at = at
+        self._connect = connect
+        self._writer: Writer | None = None
+        self._thread: threading.Thread | None = None
+        self._reader: Reader | None = None
+        self._takers: dict[Public, Callable[[list[Row]], None]] = {}
+        self._listeners: list[Callable[[bool], None]] = []
+        self._accepting = False
+        self._ended = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._queued = 0
+        self._committed_at_s = 0.0
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open and verify the database and start the writer.
+
+        Raises:
+            SpoolFailed: it cannot be opened or written.
+        """
+        started_s = self._clock.monotonic_s()
+        self._ended, self._failure, self._queued = asyncio.Event(), None, 0
+        loop = asyncio.get_running_loop()
+        try:
+            opened = await anyio.to_thread.run_sync(
+                open_spool, self._folder, self._connect, self._clock, self._new_epoch
+            )
+            self._reader = Reader(self._folder / FILE)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failed(error) from None
+        for damage in opened.damages:
+            self._emit(SpoolDamaged(Public(damage.what), damage.first, damage.last))
+        self._writer = Writer(opened, self._folder, self._limits, self._clock, self._at)
+        self._thread = threading.Thread(target=self._run, args=(self._writer, loop), name="spool-writer", daemon=True)
+        self._thread.start()
+        self._committed_at_s = self._clock.monotonic_s()
+        took_s = self._committed_at_s - started_s
+        self._emit(SpoolOpened(Public(opened.epoch[1]), opened.messages, opened.waiting, took_s))
+        self._set_accepting(accepting=True, why="")
+
+    async def serve(self) -> None:
+        """Wait until the writer ends.
+
+        Raises:
+            SpoolFailed: the disk or the database failed.
+        """
+        await self._ended.wait()
+        failure = self._failure
+        if isinstance(failure, (sqlite3.Error, OSError)):
+            raise self._failed(failure)
+        if failure is not None:
+            raise failure
+
+    async def drain(self) -> None:
+        """Commit what is queued, write the mark, close the files."""
+        self._accepting = False
+        for tell in self._listeners:
+            tell(False)  # noqa: FBT003 - callbacks with one meaning
+        writer, thread, reader = self._writer, self._thread, self._reader
+        self._writer = self._thread = self._reader = None
+        if writer is not None and thread is not None:
+            writer.jobs.put(Stop())
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(thread.join, STOP_LIMIT_S)
+        if reader is not None:
+            reader.close()
+
+    # -- for the feeds -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_accepting(self) -> bool:
+        """Say whether arrivals can be stored."""
+        return self._accepting
+
+    def stalled_s(self) -> float:
+        """Say for how long arrivals have been waiting without a commit."""
+        return self._clock.monotonic_s() - self._committed_at_s if self._queued else 0.0
+
+    def on_accepting(self, tell: Callable[[bool], None]) -> None:
+        """Have ``tell`` called when the spool begins or ceases to accept."""
+        self._listeners.append(tell)
+
+    def store(self, arrival: Arrival, done: Done) -> None:
+        """Queue an arrival; ``done`` is called on the event loop once it is on disk, or is not."""
+        writer = self._writer
+        if writer is None or not self._accepting:
+            asyncio.get_running_loop().call_soon(done, NotStored())
+            return
+        if not self._queued:
+            self._committed_at_s = self._clock.monotonic_s()
+        self._queued += 1
+        writer.jobs.put(Store(arrival, done))
+
+    # -- for the drain -------------------------------------------------------------------------------------------------
+
+    @property
+    def reader(self) -> Reader:
+        """The way to what is stored.
+
+        Raises:
+            SpoolFailed: the spool is not open.
+        """
+        if self._reader is None:
+            message = "the spool is not open"
+            raise SpoolFailed(message)
+        return self._reader
+
+    def on_rows(self, feed: Public, take: Callable[[list[Row]], None]) -> None:
+        """Have ``take`` called with each group of a feed's messages once they are on disk."""
+        self._takers[feed] = take
+
+    def settle(self, feed: Public, seq: int) -> None:
+        """Note that everything of a feed up to ``seq`` is handed on; it goes to disk with the next group."""
+        if self._writer is not None:
+            self._writer.jobs.put(Settle(feed, seq))
+
+    def park(self, seq: int, reason: Public) -> None:
+        """Note that a message cannot be handed on."""
+        if self._writer is not None:
+            self._writer.jobs.put(Park(seq, reason))
+
+    # -- on the writer's thread ----------------------------------------------------------------------------------------
+
+    def _run(self, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
+        failure: BaseException | None = None
+        try:
+            writer.run(
+                Reports(
+                    lambda group: loop.call_soon_threadsafe(self._deliver, group),
+                    lambda has_room: loop.call_soon_threadsafe(self._room_changed, has_room),
+                    lambda count: loop.call_soon_threadsafe(self._pruned, count),
+                )
+            )
+        except BaseException as error:  # noqa: BLE001 - handed to the event loop, where serve raises it
+            failure = error
+        finally:
+            writer.close()
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            loop.call_soon_threadsafe(self._end, writer, failure)
+
+    # -- on the event loop ---------------------------------------------------------------------------------------------
+
+    def _deliver(self, group: Group) -> None:
+        self._committed_at_s = self._clock.monotonic_s()
+        self._queued -= len(group.answers)
+        for done, answer in group.answers:
+            done(answer)
+        by_feed: dict[Public, list[Row]] = {}
+        for row in group.rows:
+            by_feed.setdefault(row.feed, []).append(row)
+        for feed, rows in by_feed.items():
+            if feed in self._takers:
+                self._takers[feed](rows)
+        if group.answers:
+            self._emit(Committed(len(group.answers), group.took_s))
+
+    def _pruned(self, count: int) -> None:
+        self._emit(Pruned(count))
+
+    def _room_changed(self, has_room: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        self._set_accepting(accepting=has_room, why="the disk is full, or nearly")
+
+    def _set_accepting(self, *, accepting: bool, why: str) -> None:
+        if self._accepting == accepting:
+            return
+        self._accepting = accepting
+        self._emit(FeedResumed() if accepting else FeedWithholding(Public(why)))
+        for tell in self._listeners:
+            tell(accepting)
+
+    def _end(self, writer: Writer, failure: BaseException | None) -> None:
+        self._failure = failure
+        if failure is not None:
+            self._set_accepting(accepting=False, why="the spool failed")
+        while True:  # what was queued behind the failure is not stored either
+            try:
+                job = writer.jobs.get_nowait()
+            except queue.Empty:
+                break
+            if isinstance(job, Store):
+                job.done(NotStored())
+        self._queued = 0
+        self._ended.set()
+
+    def _failed(self, error: sqlite3.Error | OSError) -> SpoolFailed:
+        what = error.strerror if isinstance(error, OSError) else getattr(error, "sqlite_errorname", None)
+        message = f"{self._folder / FILE}: {what or type(error).__name__}"
+        return SpoolFailed(message, hint="look at the disk; nothing unsaved was acknowledged")
