@@ -1,0 +1,5 @@
+"""The HTTP side of the daemon."""
+
+from daemon.api.server import Api
+
+__all__ = ["Api"]

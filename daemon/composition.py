@@ -1,0 +1,246 @@
+"""The composition root: builds a daemon from a site and runs it. It knows everyone; nobody knows it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from daemon.api import Api
+from daemon.api.health import Check
+from daemon.clock import SECOND_US, Clock, SystemClock
+from daemon.dispatch import EMBEDDED, BrokerState, CeleryDispatcher, broker_address
+from daemon.embedded_broker import EmbeddedBroker, Place
+from daemon.errors import BrokerDown
+from daemon.events import DaemonReady, DaemonStopping, Warned
+from daemon.hl7listener.drain import Drain
+from daemon.hl7listener.server import Listener
+from daemon.hl7listener.spool import Limits, Spool
+from daemon.lifecycle import Service
+from daemon.metrics import Metrics
+from daemon.notify import Notifier
+from daemon.ports import Emit, FaultPoint, no_fault
+from daemon.public import Public
+from daemon.scheduler import Scheduler
+from daemon.settings.sections import CelerySection
+from daemon.site import Site
+from daemon.state_dir import StateDir
+from daemon.supervisor import Supervisor
+
+STALL_LIMIT_S = 15.0
+"""A spool or schedule that has not moved for this long although it should is not ready, and is not reported alive."""
+
+REQUIRE_LIMIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a daemon gets from outside: the clock, the log, the service manager, inherited sockets, named points."""
+
+    log: Emit
+    notifier: Notifier
+    clock: Clock = field(default_factory=SystemClock)
+    inherited: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
+    at: FaultPoint = no_fault
+
+
+def own_version() -> Public:
+    """Give the version of the distribution; of an uninstalled checkout, that it is one."""
+    try:
+        return Public(version("carillond"))
+    except PackageNotFoundError:
+        return Public("uninstalled")
+
+
+def make_dispatcher(celery: CelerySection, embedded: Place | None, clock: Clock, emit: Emit) -> CeleryDispatcher:
+    """Make the way to the queues of a site; ``embedded`` says where the private broker is, if that is meant.
+
+    Without a result back-end of its own, an embedded broker serves for results too.
+    """
+    own = broker_address(embedded.own_url) if embedded is not None else None
+    broker = own or broker_address(celery.broker_url)
+    if celery.result_backend in (None, EMBEDDED):
+        return CeleryDispatcher(celery, broker, own, clock, emit)
+    return CeleryDispatcher(celery, broker, broker_address(str(celery.result_backend)), clock, emit)
+
+
+class Daemon:
+    """Everything one process runs."""
+
+    def __init__(self, site: Site, around: Surroundings) -> None:
+        """Build all services; nothing is opened here but the files of an embedded broker.
+
+        Raises:
+            EmbeddedBrokerFailed: an embedded broker is wanted and cannot be had.
+        """
+        settings = site.settings
+        self._site = site
+        self._around = around
+        self._clock = clock = around.clock
+        self.metrics = Metrics(own_version(), entries=len(site.entries))
+        state_dir = settings.site.state_dir
+        self._embedded = (
+            EmbeddedBroker(state_dir, settings.embedded_broker, clock, self._emit)
+            if settings.celery.broker_url == EMBEDDED
+            else None
+        )
+        place = self._embedded.place if self._embedded is not None else None
+        self._dispatcher = make_dispatcher(settings.celery, place, clock, self._emit)
+        self._spool = Spool(
+            state_dir,
+            Limits(
+                retention_us=round(settings.spool.retention * SECOND_US),
+                size_bytes=settings.spool.size_limit,
+                free_floor_bytes=settings.spool.free_floor,
+            ),
+            clock,
+            self._emit,
+            new_epoch=lambda: secrets.token_hex(8),
+            at=around.at,
+        )
+        name = settings.site.name
+        self._drain = Drain(
+            name,
+            site.feeds,
+            self._spool,
+            self._dispatcher,
+            clock,
+            self._emit,
+            suspect_us=round(settings.spool.suspect_window * SECOND_US),
+            at=around.at,
+        )
+        self._listener = Listener(
+            site.feeds,
+            self._spool,
+            clock,
+            self._emit,
+            control_prefix=secrets.token_hex(4).upper(),
+            inherited=around.inherited,
+            at=around.at,
+        )
+        self._scheduler = Scheduler(name, site.entries, self._dispatcher, clock, self._emit, at=around.at)
+        self._api = Api(
+            settings.api.listen,
+            self.checks,
+            self.metrics.exposition,
+            self._emit,
+            inherited=around.inherited.get("api", ()),
+        )
+
+    def _emit(self, event: object) -> None:
+        self.metrics(event)
+        self._around.log(event)
+
+    def _services(self) -> list[Service]:
+        """List the services in the order they are opened; they are drained in reverse."""
+        feeds: list[Service] = [self._spool] if self._site.feeds else []
+        lanes: list[Service] = [self._drain, self._listener] if self._site.feeds else []
+        entries: list[Service] = [self._scheduler] if self._site.entries else []
+        broker: list[Service] = [self._embedded] if self._embedded is not None else []
+        return [*broker, self._api, *feeds, self._dispatcher, *lanes, *entries]
+
+    # -- health --------------------------------------------------------------------------------------------------------
+
+    def checks(self) -> list[Check]:
+        """Say of each part whether it can do its work."""
+        seen = self._dispatcher.seen
+        found = [
+            Check(Public("broker"), seen.state is BrokerState.UP, self._dispatcher.address),
+        ]
+        if seen.facts is not None and seen.facts.is_evicting:
+            detail = Public(f"maxmemory-policy is {seen.facts.eviction_policy}: queues can be dropped")
+            found.append(Check(Public("eviction"), ok=False, detail=detail))
+        if self._site.feeds:
+            stalled = self._spool.stalled_s()
+            ok = self._spool.is_accepting and stalled < STALL_LIMIT_S
+            detail = Public("accepting" if ok else f"not accepting, waiting {stalled:.0f} s")
+            found.append(Check(Public("spool"), ok, detail))
+            for feed, addresses in self._listener.addresses.items():
+                where = Public(", ".join(str(address) for address in addresses))
+                found.append(Check(Public(f"feed {feed}"), bool(addresses), where))
+        if self._site.entries:
+            overdue = self._scheduler.overdue_s()
+            detail = Public(f"{len(self._site.entries)} entries, {overdue:.1f} s behind")
+            found.append(Check(Public("schedule"), overdue < STALL_LIMIT_S, detail))
+        return found
+
+    def is_moving(self) -> bool:
+        """Say whether spool and schedule make progress: what the watchdog is told."""
+        return self._spool.stalled_s() < STALL_LIMIT_S and self._scheduler.overdue_s() < STALL_LIMIT_S
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Hold the state folder, run all services until a signal asks to stop, and give the exit code.
+
+        Raises:
+            DaemonError: something could not be opened at the start.
+        """
+        settings = self._site.settings
+        state_dir = StateDir(settings.site.state_dir)
+        try:
+            supervisor = Supervisor(
+                self._services(), self._clock, self._emit, drain_timeout_s=settings.site.drain_timeout
+            )
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(self._heed_signals, supervisor)
+                tasks.start_soon(self._pet_watchdog)
+                code = await supervisor.run(lambda: self._ready(supervisor, tasks))
+                tasks.cancel_scope.cancel()
+        finally:
+            state_dir.close()
+        return code
+
+    def _ready(self, supervisor: Supervisor, tasks: TaskGroup) -> None:
+        site = self._site
+        self._emit(DaemonReady(site.settings.site.name, own_version(), len(site.entries), len(site.feeds)))
+        for feed in site.feeds:
+            if not feed.listen.is_loopback:
+                text = Public(f"{feed.listen} takes patient data unencrypted from the network")
+                self._emit(Warned(Public("plaintext-feed"), feed.name, text))
+        self._around.notifier.ready(f"{len(site.entries)} entries, {len(site.feeds)} feeds")
+        if site.settings.site.require_celery:
+            tasks.start_soon(self._require_broker, supervisor)
+
+    async def _require_broker(self, supervisor: Supervisor) -> None:
+        with anyio.move_on_after(REQUIRE_LIMIT_S):
+            await self._dispatcher.is_up.wait()
+            return
+        text = Public("site.require_celery is set and the broker does not answer")
+        self._emit(Warned(Public("broker-required"), self._dispatcher.address, text))
+        supervisor.stop(BrokerDown.exit_code)
+
+    async def _heed_signals(
+        self, supervisor: Supervisor, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        budget_s = self._site.settings.site.drain_timeout
+        asked_at_s: float | None = None
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    text = Public("reading the site file again needs a restart in this version")
+                    self._emit(Warned(Public("no-reload"), self._site.settings.site.name, text))
+                    continue
+                if asked_at_s is not None:
+                    os._exit(130)  # asked twice: nothing that was acknowledged depends on a clean end
+                asked_at_s = self._clock.monotonic_s()
+                self._emit(DaemonStopping(Public(signal.Signals(number).name), budget_s))
+                self._around.notifier.stopping(budget_s)
+                supervisor.stop()
+
+    async def _pet_watchdog(self) -> None:
+        every_s = self._around.notifier.watchdog_s
+        if every_s is None:
+            return
+        while True:
+            if self.is_moving():
+                self._around.notifier.alive()
+            await anyio.sleep(every_s / 2)

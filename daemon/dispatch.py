@@ -1,0 +1,334 @@
+"""The way from the daemon to the Celery queues. The only file besides the composition root that knows ``shim``.
+
+Orders become messages pushed under a claim. Nothing is sent twice by itself: an order without an answer comes back as
+``UNAVAILABLE``, and whoever gave it gives it again when the broker answers; the claim keeps it from happening twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+import anyio
+
+from daemon.clock import SECOND_US, Clock, instant
+from daemon.errors import BrokerDown, SettingsInvalid
+from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerLost, BrokerUp, ClockOffset
+from daemon.ports import Emit, Ledger, Order, Settled, Settlement, WorkItem
+from daemon.public import Public
+from daemon.settings import Problem
+from daemon.settings.problems import KeyPath
+from daemon.settings.sections import CelerySection
+from shim.broker_facts import BrokerFacts
+from shim.broker_url import BrokerUrl, parse_broker_url
+from shim.claim import Claim, Outcome, Write, WriteResult
+from shim.envelope import Envelope, build_envelope
+from shim.errors import BrokerRefused, BrokerUrlInvalid, RequestInvalid, ShimError
+from shim.link import Link
+from shim.publisher import Publisher
+from shim.request import NOT_SHOWN, TaskRequest
+from shim.results import Results, TaskMeta, result_key_prefix
+from shim.routing import Route, Router
+from shim.transport import RedisTransport
+
+EMBEDDED = "embedded"
+LOOK_EVERY_S = 2.0
+"""How often the broker is asked what it is: a fail-over, an eviction policy or a role change shows within it."""
+
+_SETTLED = {
+    Outcome.WRITTEN: Settled.ENQUEUED,
+    Outcome.ALREADY: Settled.ALREADY,
+    Outcome.LOST: Settled.LOST,
+    Outcome.EARLY: Settled.EARLY,
+    Outcome.WRONG_TYPE: Settled.BLOCKED,
+    Outcome.NOT_WRITTEN: Settled.UNAVAILABLE,
+    Outcome.UNCERTAIN: Settled.UNAVAILABLE,
+}
+
+
+class BrokerState(Enum):
+    """Whether the broker can be used."""
+
+    UNKNOWN = "unknown"
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSeen:
+    """What was last known of the broker."""
+
+    state: BrokerState
+    facts: BrokerFacts | None
+    since_s: float
+
+
+class CeleryDispatcher:
+    """Turns orders into messages for stock Celery workers."""
+
+    name = Public("dispatch")
+
+    def __init__(
+        self, settings: CelerySection, broker: BrokerUrl, results: BrokerUrl | None, clock: Clock, emit: Emit
+    ) -> None:
+        """Prepare router, connections and publisher; no I/O happens here."""
+        options = settings.broker_transport_options
+        self.address = Public(broker.shown)
+        self._transport = RedisTransport(options.global_keyprefix, options.priority_steps, options.sep)
+        self._prefix = options.global_keyprefix
+        self._link = Link(broker, client_name="carillon")
+        self._watch = Link(broker, client_name="carillon-watch")
+        self._publisher = Publisher(self._link, self._transport)
+        self._router = make_router(settings)
+        self._results = _results(settings, results)
+        self._clock = clock
+        self._emit = emit
+        self._origin = f"carillon{os.getpid()}@{socket.gethostname()}"[:255]
+        # Unique for each message: 80 random bits for this process, then a count.
+        self._tags = (f"{prefix}-{number:x}" for prefix in (secrets.token_hex(10),) for number in itertools.count())
+        self._seen = BrokerSeen(BrokerState.UNKNOWN, None, clock.monotonic_s())
+        self._stop = anyio.Event()
+        self.is_up = anyio.Event()
+        """Set once the broker has answered for the first time."""
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Look at the broker once; it may be down."""
+        await self._look()
+
+    async def serve(self) -> None:
+        """Publish what is ordered and watch the broker, until drained; then close the connections."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._publisher.run)
+                while not self._stop.is_set():
+                    await self._look()
+                    with anyio.move_on_after(LOOK_EVERY_S):
+                        await self._stop.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            links = [self._link, self._watch] + ([self._results.link] if self._results is not None else [])
+            with anyio.CancelScope(shield=True):
+                for link in links:
+                    await link.close()
+
+    async def drain(self) -> None:
+        """Stop publishing."""
+        self._stop.set()
+
+    @property
+    def seen(self) -> BrokerSeen:
+        """What was last known of the broker."""
+        return self._seen
+
+    async def _look(self) -> None:
+        try:
+            facts = await self._watch.facts()
+            [seconds, micros] = await self._watch.call("TIME")
+        except ShimError as error:
+            self._lost(error)
+            return
+        self._emit(ClockOffset((int(seconds) * SECOND_US + int(micros) - self._clock.now_us()) / SECOND_US))
+        if facts.role not in ("master", "") or facts.loading:
+            self._lost(BrokerRefused(f"{self.address}: the server is a {facts.role}", server_code="READONLY"))
+            return
+        self._found(facts)
+
+    def _found(self, facts: BrokerFacts) -> None:
+        before = self._seen.facts
+        if before is not None and before.replication_id != facts.replication_id:
+            self._emit(BrokerHistoryChanged(self.address, Public("another replication history")))
+        elif before is not None and before.run_id != facts.run_id and not facts.append_only:
+            self._emit(BrokerHistoryChanged(self.address, Public("restarted without a log")))
+        if facts.is_evicting and (before is None or not before.is_evicting):
+            self._emit(BrokerEvicting(self.address, Public(facts.eviction_policy)))
+        self.is_up.set()
+        now_s = self._clock.monotonic_s()
+        if self._seen.state is not BrokerState.UP:
+            down_s = now_s - self._seen.since_s if self._seen.state is BrokerState.DOWN else 0.0
+            self._emit(BrokerUp(self.address, Public(facts.version), down_s))
+            self._seen = BrokerSeen(BrokerState.UP, facts, now_s)
+        else:
+            self._seen = BrokerSeen(BrokerState.UP, facts, self._seen.since_s)
+
+    def _lost(self, error: ShimError) -> None:
+        if self._seen.state is not BrokerState.DOWN:
+            self._seen = BrokerSeen(BrokerState.DOWN, self._seen.facts, self._clock.monotonic_s())
+            code = error.server_code if isinstance(error, BrokerRefused) else error.code
+            text = f"{error}; {error.hint}" if error.hint else str(error)
+            self._emit(BrokerLost(self.address, Public(code), Public(text)))
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    async def dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
+        """Carry out orders in their order; one settlement each."""
+        settlements: list[Settlement | None] = [None] * len(orders)
+        writes: list[Write] = []
+        places: list[int] = []
+        for place, order in enumerate(orders):
+            try:
+                writes.append(self._write(order))
+                places.append(place)
+            except RequestInvalid as error:
+                settlements[place] = Settlement(Settled.INVALID, str(error))
+        for place, result in zip(places, await self._publish(writes), strict=True):
+            settlements[place] = Settlement(_SETTLED[result.outcome], result.found, result.server_us)
+        return [settlement for settlement in settlements if settlement is not None]
+
+    async def _publish(self, writes: list[Write]) -> list[WriteResult]:
+        try:
+            return await self._publisher.write(writes)
+        except BrokerRefused as error:
+            self._lost(error)
+            return [WriteResult(Outcome.UNCERTAIN)] * len(writes)
+
+    def _write(self, order: Order) -> Write:
+        ticket = order.ticket
+        claim = Claim(
+            self._prefix + ticket.ledger,
+            ticket.field,
+            ticket.expect,
+            ticket.advance_to,
+            ticket.not_before_us,
+            ticket.ttl_s,
+        )
+        return Write(claim, () if order.item is None else (self._envelope(order.item),))
+
+    def _envelope(self, item: WorkItem) -> Envelope:
+        return _build(self._router, item, next(self._tags), instant(self._clock.now_us()), self._origin)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def read(self, ledger: Public, fields: Sequence[str]) -> Ledger:
+        """Read fields of a ledger.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        try:
+            [seconds, micros] = await self._link.call("TIME")
+            found = await self._link.call("HMGET", self._prefix + ledger, *fields) if fields else []
+        except ShimError as error:
+            self._lost(error)
+            raise BrokerDown(str(error), hint=error.hint) from None
+        values = {name: value.decode() for name, value in zip(fields, found, strict=True) if value is not None}
+        return Ledger(values, int(seconds) * SECOND_US + int(micros))
+
+    async def finished(self, task_ids: Sequence[str]) -> frozenset[str]:
+        """Say which of the tasks have a final result stored.
+
+        Raises:
+            BrokerDown: the result back-end does not answer.
+        """
+        metas = await self.results(task_ids)
+        return frozenset(task_id for task_id, meta in metas.items() if meta.is_ready)
+
+    async def results(self, task_ids: Sequence[str]) -> dict[str, TaskMeta]:
+        """Read stored results; empty without a result back-end.
+
+        Raises:
+            BrokerDown: the result back-end does not answer.
+        """
+        if self._results is None:
+            return {}
+        try:
+            return await self._results.fetch(task_ids)
+        except ShimError as error:
+            raise BrokerDown(str(error), hint=error.hint) from None
+
+    @property
+    def has_results(self) -> bool:
+        """Say whether results can be read."""
+        return self._results is not None
+
+    def queue_of(self, task: str, queue: str | None = None) -> str:
+        """Say which queue a task goes to."""
+        return self._router.resolve(task, queue=queue).queue
+
+    async def queue_depth(self, queue: str) -> int:
+        """Count the messages waiting in a queue, all priorities.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        try:
+            lengths = [await self._watch.call("LLEN", key) for key in self._transport.list_keys(queue)]
+        except ShimError as error:
+            raise BrokerDown(str(error), hint=error.hint) from None
+        return sum(lengths)
+
+
+def broker_address(text: str) -> BrokerUrl:
+    """Read the address of a broker or result back-end.
+
+    Raises:
+        SettingsInvalid: it is not one we can speak to.
+    """
+    try:
+        return parse_broker_url(text)
+    except BrokerUrlInvalid as error:
+        raise SettingsInvalid(str(error), hint=error.hint) from None
+
+
+def check_addresses(settings: CelerySection) -> list[Problem]:
+    """Find what is wrong with the addresses of ``[celery]``."""
+    problems = []
+    for key, text in (("broker_url", settings.broker_url), ("result_backend", settings.result_backend)):
+        if text is not None and text != EMBEDDED:
+            try:
+                broker_address(text)
+            except SettingsInvalid as error:
+                problems.append(Problem(("celery", key), str(error), error.hint))
+    if settings.result_backend == EMBEDDED and settings.broker_url != EMBEDDED:
+        text = "there is no embedded server unless broker_url is embedded too"
+        problems.append(Problem(("celery", "result_backend"), text))
+    return problems
+
+
+def check_items(settings: CelerySection, items: Sequence[tuple[KeyPath, WorkItem]]) -> list[tuple[KeyPath, str]]:
+    """Find the items no worker could take, and say why."""
+    router, found = make_router(settings), []
+    for path, item in items:
+        try:
+            _build(router, item, "check", instant(0), "check")
+        except RequestInvalid as error:
+            found.append((path, f"{error}; {error.hint}" if error.hint else str(error)))
+    return found
+
+
+def make_router(settings: CelerySection) -> Router:
+    """Make the router of a site."""
+    routes = {str(name): Route(route.queue, route.priority) for name, route in settings.task_routes.items()}
+    return Router(routes, default_queue=settings.task_default_queue, default_priority=settings.task_default_priority)
+
+
+def _build(router: Router, item: WorkItem, tag: str, now: datetime, origin: str) -> Envelope:
+    request = TaskRequest(
+        task=item.task,
+        task_id=item.task_id,
+        args=item.args,
+        kwargs=item.kwargs,
+        eta_at=None if item.eta_us is None else instant(item.eta_us),
+        expires_at=None if item.expires_at_us is None else instant(item.expires_at_us),
+        time_limit_s=item.time_limit_s,
+        soft_time_limit_s=item.soft_time_limit_s,
+        headers=item.headers,
+        argsrepr=item.args_shown if item.args_shown is not None else NOT_SHOWN,
+        kwargsrepr=item.kwargs_shown if item.kwargs_shown is not None else NOT_SHOWN,
+    )
+    target = router.resolve(item.task, queue=item.queue, priority=item.priority)
+    return build_envelope(request, target, delivery_tag=tag, at=now, origin=origin)
+
+
+def _results(settings: CelerySection, address: BrokerUrl | None) -> Results | None:
+    if address is None:
+        return None
+    prefix = result_key_prefix(settings.result_backend_transport_options.global_keyprefix)
+    return Results(Link(address, client_name="carillon-results"), key_prefix=prefix)

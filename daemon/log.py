@@ -1,0 +1,176 @@
+"""One line for each event that someone may want to read: text on a terminal, JSON elsewhere.
+
+A line is an ``action`` word and fields. Fields are ``Public``, numbers, booleans, enums and instants; nothing else can be
+written (``daemon/public.py``). Records of libraries appear with their logger, level and place, without their text, for that
+text may quote data.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum, IntEnum
+from types import TracebackType
+from typing import Any, TextIO
+
+import orjson
+
+from daemon import events
+from daemon.clock import SECOND_US, Clock, instant
+from daemon.public import Public, frames, reason, shown
+
+LINES_PER_SECOND = 20
+"""Lines of one action within one second; more are counted instead of written."""
+
+
+class Level(IntEnum):
+    """How much a line matters. ``ERROR`` means someone must act."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+
+
+_ACTIONS: Mapping[type, tuple[Level, str]] = {
+    events.ServiceOpened: (Level.DEBUG, "service.opened"),
+    events.ServiceFailed: (Level.ERROR, "service.failed"),
+    events.ServiceCrashed: (Level.ERROR, "service.crashed"),
+    events.DaemonReady: (Level.INFO, "daemon.ready"),
+    events.DaemonStopping: (Level.INFO, "daemon.stopping"),
+    events.DaemonStopped: (Level.INFO, "daemon.stopped"),
+    events.Warned: (Level.WARNING, "warning"),
+    events.EmbeddedBrokerStarted: (Level.INFO, "embedded-broker.started"),
+    events.ApiListening: (Level.INFO, "api.listening"),
+    events.BrokerUp: (Level.INFO, "broker.up"),
+    events.BrokerLost: (Level.ERROR, "broker.lost"),
+    events.BrokerHistoryChanged: (Level.WARNING, "broker.history-changed"),
+    events.BrokerEvicting: (Level.ERROR, "broker.evicting"),
+    events.OccurrenceEnqueued: (Level.DEBUG, "occurrence.enqueued"),
+    events.OccurrenceTaken: (Level.DEBUG, "occurrence.taken"),
+    events.OccurrencesSkipped: (Level.WARNING, "occurrence.skipped"),
+    events.OccurrenceInvalid: (Level.ERROR, "occurrence.invalid"),
+    events.OccurrenceBlocked: (Level.ERROR, "occurrence.blocked"),
+    events.OccurrenceRepeated: (Level.WARNING, "occurrence.repeated"),
+    events.EntrySuperseded: (Level.WARNING, "entry.superseded"),
+    events.FeedListening: (Level.INFO, "feed.listening"),
+    events.PeerConnected: (Level.DEBUG, "peer.connected"),
+    events.PeerGone: (Level.DEBUG, "peer.gone"),
+    events.PeerRefused: (Level.WARNING, "peer.refused"),
+    events.Deviated: (Level.DEBUG, "feed.deviated"),
+    events.Quarantined: (Level.WARNING, "message.quarantined"),
+    events.Resent: (Level.INFO, "message.resent"),
+    events.FeedWithholding: (Level.ERROR, "feed.withholding"),
+    events.FeedResumed: (Level.INFO, "feed.resumed"),
+    events.SpoolOpened: (Level.INFO, "spool.opened"),
+    events.SpoolDamaged: (Level.ERROR, "spool.damaged"),
+    events.Pruned: (Level.DEBUG, "spool.pruned"),
+    events.MessageParked: (Level.ERROR, "message.parked"),
+    events.MessagesRepeated: (Level.WARNING, "message.repeated"),
+}
+"""Events that become lines. The others only count (``metrics.py``)."""
+
+_REASONS_OF_NOTE = frozenset(("connection-lost", "peer-closed", "stopping", "idle"))
+
+
+class Log:
+    """Writes lines."""
+
+    def __init__(self, stream: TextIO, clock: Clock, *, level: Level = Level.INFO, as_json: bool | None = None) -> None:
+        """Write to ``stream``; as JSON unless it is a terminal, or as told."""
+        self._stream = stream
+        self._clock = clock
+        self._level = level
+        self._as_json = not stream.isatty() if as_json is None else as_json
+        self._written: dict[str, tuple[int, int]] = {}
+
+    def __call__(self, event: object) -> None:
+        """Write an event, if it is one for the log."""
+        known = _ACTIONS.get(type(event))
+        if known is None:
+            return
+        level, action = known
+        if isinstance(event, events.PeerGone) and event.reason.value not in _REASONS_OF_NOTE:
+            level = Level.WARNING
+        if level >= self._level:
+            values = {field.name: getattr(event, field.name) for field in fields(event)}  # type: ignore[arg-type]
+            self.write(level, action, values)
+
+    def write(self, level: Level, action: str, values: Mapping[str, Any]) -> None:
+        """Write one line, unless this action has filled its second."""
+        now_us = self._clock.now_us()
+        second, count = self._written.get(action, (0, 0))
+        if second != now_us // SECOND_US:
+            if count > LINES_PER_SECOND:
+                self._line(
+                    now_us, Level.WARNING, "log.suppressed", {"of": Public(action), "count": count - LINES_PER_SECOND}
+                )
+            second, count = now_us // SECOND_US, 0
+        self._written[action] = (second, count + 1)
+        if count < LINES_PER_SECOND:
+            self._line(now_us, level, action, values)
+
+    def _line(self, now_us: int, level: Level, action: str, values: Mapping[str, Any]) -> None:
+        at = instant(now_us)
+        if self._as_json:
+            record: dict[str, Any] = {"at": at.isoformat(), "level": level.name.lower(), "action": action}
+            for name, value in values.items():
+                plain = isinstance(value, (bool, int, float)) and not isinstance(value, Enum)
+                record[name] = None if value is None else value if plain else str(shown(value))
+            text = orjson.dumps(record).decode()
+        else:
+            pairs = "  ".join(f"{name}={_quoted(shown(value))}" for name, value in values.items())
+            text = f"{at.astimezone():%H:%M:%S} {level.name.lower():7} {action:22} {pairs}".rstrip()
+        try:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # whoever read the log is gone; the daemon goes on
+
+
+def _quoted(text: Public) -> str:
+    return f'"{text}"' if " " in text or not text else str(text)
+
+
+class _Foreign(logging.Handler):
+    """Shows that a library had something to say, where and of what kind, but not its words."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        values: dict[str, Any] = {
+            "logger": Public(record.name),
+            "place": Public(f"{record.filename}:{record.lineno} {record.funcName}"),
+        }
+        if error is not None:
+            values |= {"error": reason(error), "frames": frames(error)}
+        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+        self._log.write(level, "library", values)
+
+
+def install(log: Log) -> None:
+    """Route every other way of writing to the log: libraries, warnings, uncaught exceptions of any thread."""
+    logging.basicConfig(handlers=[_Foreign(log)], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        del kind, trace
+        log.write(Level.ERROR, "process.crashed", {"error": reason(error), "frames": frames(error)})
+
+    def uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None:
+            uncaught(type(arguments.exc_value), arguments.exc_value, None)
+
+    def unraisable(arguments: Any) -> None:
+        if arguments.exc_value is not None:
+            uncaught(type(arguments.exc_value), arguments.exc_value, None)
+
+    sys.excepthook = uncaught
+    threading.excepthook = uncaught_in_thread
+    sys.unraisablehook = unraisable

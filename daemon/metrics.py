@@ -1,0 +1,172 @@
+"""Numbers for Prometheus, fed by events. Every metric name of the daemon stands in this file.
+
+Labels are bounded: entries, feeds and services come from the site file, codes and kinds from our own enums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from daemon import events
+from daemon.clock import SECOND_US
+
+ENTRIES_SHOWN = 1000
+"""With more entries than this, the series of single entries are left out."""
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_LATE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0)
+
+
+class Metrics:
+    """Counts what happens."""
+
+    def __init__(self, version: str, *, entries: int) -> None:
+        """Make the metrics of a site with that many entries."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._shows_entries = entries <= ENTRIES_SHOWN
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"carillon_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"carillon_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"carillon_{name}", text, labels, registry=registry, buckets=buckets)
+
+        gauge("build_info", "Version of the daemon.", "version").labels(version).set(1)
+        gauge("entries", "Entries of the schedule that are enabled.").set(entries)
+        self._occurrences = counter("occurrences", "Occurrences by what became of them.", "entry", "outcome")
+        self._lateness = histogram(
+            "occurrence_lateness_seconds", "From the planned instant until the message was in its queue.", _LATE_S
+        )
+        self._entry_next = gauge("entry_next_timestamp_seconds", "When an entry is next due.", "entry")
+        self._acks = counter("feed_acks", "Answers sent, by code; empty where none was due.", "feed", "code")
+        self._ack_s = histogram(
+            "feed_ack_seconds", "From a message's last byte until its answer was sent.", _FAST_S, "feed"
+        )
+        self._last_message = gauge("feed_last_message_timestamp_seconds", "When the last message was answered.", "feed")
+        self._connections = gauge("feed_connections", "Senders connected now.", "feed")
+        self._refused = counter("feed_refused_connections", "Connections not accepted.", "feed", "reason")
+        self._closed = counter("feed_closed_connections", "Connections ended, by reason.", "feed", "reason")
+        self._deviations = counter("feed_deviations", "Framing that strays from the standard.", "feed", "kind")
+        self._resends = counter("feed_duplicates", "Messages that came again and got their first answer.", "feed")
+        self._quarantined = counter("feed_quarantined", "Blocks refused and kept.", "feed", "reason")
+        self._enqueued = counter("feed_enqueued", "Messages handed to their queues.", "feed")
+        self._parked = counter("feed_parked", "Messages that could not be handed on.", "feed")
+        self._repeated = counter("feed_repeated", "Messages pushed again after the broker forgot them.", "feed")
+        self._waiting = gauge("spool_messages", "Messages that wait in the spool.", "feed")
+        self._oldest = gauge("spool_oldest_seconds", "Age of the oldest message that waits.", "feed")
+        self._commit_s = histogram("spool_fsync_seconds", "Duration of a group commit.", _FAST_S)
+        self._stored = counter("spool_stored", "Answers that waited for a commit.")
+        self._pruned = counter("spool_pruned", "Messages removed after their retention.")
+        self._accepting = gauge("spool_accepting", "1 while messages can be stored.")
+        self._damaged = counter("spool_damages", "Findings of damage when the spool was opened.")
+        self._broker_up = gauge("broker_up", "1 while the broker answers.")
+        self._evicting = gauge("broker_evicting", "1 if the broker may throw data away.")
+        self._forgot = counter("broker_history_changes", "Times the broker came back with another history.")
+        self._offset = gauge("clock_offset_seconds", "How far the broker's clock is ahead of ours.")
+        self._restarts = counter("service_restarts", "Services started again after an error.", "service")
+        self._answer_children: dict[tuple[str, str], tuple[Counter, Histogram, Gauge]] = {}
+        self._handlers: Mapping[type, Callable[[Any], None]] = self._table()
+
+    def __call__(self, event: object) -> None:
+        """Count an event."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def exposition(self) -> bytes:
+        """Write all metrics in the text format."""
+        return generate_latest(self.registry)
+
+    def value(self, name: str, labels: Mapping[str, str] | None = None) -> float:
+        """Give one sample; 0 if it does not exist yet."""
+        return self.registry.get_sample_value(name, dict(labels or {})) or 0.0
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            events.OccurrenceEnqueued: self._occurrence_enqueued,
+            events.OccurrenceTaken: lambda event: self._occurrence(event.entry, "taken"),
+            events.OccurrencesSkipped: lambda event: self._occurrence(event.entry, "skipped", event.count),
+            events.OccurrenceInvalid: lambda event: self._occurrence(event.entry, "invalid"),
+            events.OccurrenceBlocked: lambda event: self._occurrence(event.entry, "blocked"),
+            events.OccurrenceRepeated: lambda event: self._occurrence(event.entry, "repeated"),
+            events.EntryPlanned: self._planned,
+            events.Answered: self._answered,
+            events.PeerConnected: lambda event: self._connections.labels(event.feed).set(event.connections),
+            events.PeerGone: self._gone,
+            events.PeerRefused: lambda event: self._refused.labels(event.feed, event.reason.value).inc(),
+            events.Deviated: lambda event: self._deviations.labels(event.feed, event.kind.value).inc(),
+            events.Resent: lambda event: self._resends.labels(event.feed).inc(),
+            events.Quarantined: lambda event: self._quarantined.labels(event.feed, event.reason.value).inc(),
+            events.MessagesEnqueued: lambda event: self._enqueued.labels(event.feed).inc(event.count),
+            events.MessageParked: lambda event: self._parked.labels(event.feed).inc(),
+            events.MessagesRepeated: lambda event: self._repeated.labels(event.feed).inc(event.pushed),
+            events.Backlog: self._backlog,
+            events.Committed: self._committed,
+            events.Pruned: lambda event: self._pruned.inc(event.count),
+            events.SpoolDamaged: lambda _: self._damaged.inc(),
+            events.FeedWithholding: lambda _: self._accepting.set(0),
+            events.FeedResumed: lambda _: self._accepting.set(1),
+            events.BrokerUp: lambda _: self._broker_up.set(1),
+            events.BrokerLost: lambda _: self._broker_up.set(0),
+            events.BrokerEvicting: lambda _: self._evicting.set(1),
+            events.BrokerHistoryChanged: lambda _: self._forgot.inc(),
+            events.ClockOffset: lambda event: self._offset.set(event.offset_s),
+            events.ServiceFailed: lambda event: self._restarts.labels(event.service).inc(),
+        }
+
+    def _occurrence(self, entry: str, outcome: str, count: int = 1) -> None:
+        self._occurrences.labels(entry if self._shows_entries else "", outcome).inc(count)
+
+    def _occurrence_enqueued(self, event: events.OccurrenceEnqueued) -> None:
+        self._occurrence(event.entry, "enqueued")
+        self._lateness.observe(max(event.lateness_s, 0.0))
+
+    def _planned(self, event: events.EntryPlanned) -> None:
+        if self._shows_entries:
+            next_s = event.next_us / SECOND_US if event.next_us is not None else float("inf")
+            self._entry_next.labels(event.entry).set(next_s)
+
+    def _answered(self, event: events.Answered) -> None:
+        # The busiest of all: looking a child up costs more than counting.
+        known = self._answer_children.get((event.feed, event.code))
+        if known is None:
+            known = self._answer_children[event.feed, event.code] = (
+                self._acks.labels(event.feed, event.code),
+                self._ack_s.labels(event.feed),
+                self._last_message.labels(event.feed),
+            )
+        count, took, last = known
+        count.inc()
+        took.observe(event.took_s)
+        last.set_to_current_time()
+
+    def _gone(self, event: events.PeerGone) -> None:
+        self._connections.labels(event.feed).set(event.connections)
+        self._closed.labels(event.feed, event.reason.value).inc()
+
+    def _backlog(self, event: events.Backlog) -> None:
+        self._waiting.labels(event.feed).set(event.waiting)
+        self._oldest.labels(event.feed).set(event.oldest_s)
+
+    def _committed(self, event: events.Committed) -> None:
+        self._commit_s.observe(event.took_s)
+        self._stored.inc(event.count)
