@@ -1,0 +1,93 @@
+"""``carillon``: finds the command, runs it, and turns what goes wrong into a sentence and an exit code (sysexits.h)."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from daemon.errors import DaemonError, expected_cause
+
+EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
+
+_COMMANDS = {
+    "run": "daemon.cli.run:run",
+    "check": "daemon.cli.check:check",
+    "next": "daemon.cli.next:next_fires",
+    "send": "daemon.cli.send:send",
+    "hl7": "daemon.cli.hl7:hl7",
+    "demo": "daemon.cli.demo:demo",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported only when one is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for a mistyped command
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            ctx.fail(f'no command "{args[0]}"{hint}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="carillond", message="carillon %(version)s")
+def carillon() -> None:
+    r"""Rings every bell of a Celery installation on time.
+
+    \b
+    carillon check -c site.toml     is the site file right?
+    carillon run -c site.toml       the daemon
+    carillon next -c site.toml      what fires when
+    carillon demo                   everything at once, in one terminal
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        code = carillon.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except (DaemonError, BaseExceptionGroup) as error:
+        cause = expected_cause(error)
+        if cause is None:
+            raise
+        click.echo(f"carillon: {cause}", err=True)
+        if cause.hint:
+            click.echo(f"  {cause.hint}", err=True)
+        sys.exit(cause.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

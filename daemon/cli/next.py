@@ -1,0 +1,124 @@
+"""``carillon next``: what fires when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import click
+import orjson
+
+from daemon.cli.options import load_or_exit, site_option
+from daemon.cli.output import ago, print_table
+from daemon.clock import SECOND_US, SystemClock, instant, microseconds
+from daemon.public import Public
+from daemon.scheduler.model import Entry
+from daemon.scheduler.preview import Fire, preview
+from daemon.scheduler.trigger import Cron, Dst
+from daemon.settings.problems import did_you_mean
+from daemon.settings.values import parse_zone
+
+_COUNT_LIMIT = 10_000
+
+
+@click.command(name="next")
+@site_option(required=False)
+@click.argument("entry", required=False)
+@click.option("--cron", "expression", metavar="EXPR", help="Preview an expression instead of a site's entries.")
+@click.option("--timezone", "zone", metavar="ZONE", default=None, help="With --cron: the wall clock it means. [UTC]")
+@click.option("--dst", type=click.Choice([policy.value for policy in Dst]), default=Dst.CRON.value, show_default=True)
+@click.option(
+    "--from", "start", metavar="INSTANT", help="Begin after this instant (ISO 8601 with offset) instead of now."
+)
+@click.option("--count", type=click.IntRange(1, _COUNT_LIMIT), default=5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: entry, at, local, note.")
+def next_fires(
+    *,
+    site_file: Path | None,
+    entry: str | None,
+    expression: str | None,
+    zone: str | None,
+    dst: str,
+    start: str | None,
+    count: int,
+    as_json: bool,
+) -> None:
+    r"""Preview coming occurrences, with notes where the clocks change.
+
+    \b
+    carillon next -c site.toml
+    carillon next -c site.toml nightly --count 3
+    carillon next --cron "30 1 * * *" --timezone Europe/London --from 2026-10-24T00:00:00Z
+    """
+    after_us = _instant(start)
+    if expression is not None:
+        entries = [_ad_hoc(expression, zone or "UTC", Dst(dst))]
+        zones = {entries[0].name: zone or "UTC"}
+    elif site_file is not None:
+        site = load_or_exit(site_file)
+        entries = _chosen(site.entries, entry)
+        zones = {
+            name: section.timezone or site.settings.site.timezone for name, section in site.settings.schedule.items()
+        }
+    else:
+        raise click.UsageError("give a site file (-c SITE) or an expression (--cron EXPR)")
+    fires = [(one, fire) for one in entries for fire in islice(preview(one.trigger, zones[one.name], after_us), count)]
+    if expression is None and entry is None:
+        fires = sorted(fires, key=lambda pair: pair[1].at_us)[:count] if fires else fires
+    if as_json:
+        for one, fire in fires:
+            click.echo(orjson.dumps(_as_json(one, fire)).decode())
+    else:
+        _print(fires, after_us)
+
+
+def _print(fires: list[tuple[Entry, Fire]], after_us: int) -> None:
+    if not fires:
+        click.echo("nothing fires", err=True)
+        return
+    rows = [
+        (
+            str(one.name),
+            f"{fire.local:%a %Y-%m-%d %H:%M:%S} {fire.local.tzname()}",
+            f"in {ago((fire.at_us - after_us) / SECOND_US)}",
+            _utc(fire.at_us),
+            fire.note,
+        )
+        for one, fire in fires
+    ]
+    print_table(("ENTRY", "LOCAL", "IN", "UTC", "NOTE"), rows)
+
+
+def _as_json(entry: Entry, fire: Fire) -> dict[str, str]:
+    return {"entry": str(entry.name), "at": _utc(fire.at_us), "local": fire.local.isoformat(), "note": fire.note}
+
+
+def _utc(at_us: int) -> str:
+    return instant(at_us).isoformat().replace("+00:00", "Z")
+
+
+def _ad_hoc(expression: str, zone: str, dst: Dst) -> Entry:
+    return Entry(Public("cron"), Public("-"), Cron(expression, parse_zone(zone), dst))
+
+
+def _chosen(entries: tuple[Entry, ...], name: str | None) -> list[Entry]:
+    if name is None:
+        return list(entries)
+    found = [one for one in entries if one.name == name]
+    if not found:
+        hint = did_you_mean(name, (str(one.name) for one in entries))
+        raise click.UsageError(f'no enabled entry "{name}"' + (f"; {hint}" if hint else ""))
+    return found
+
+
+def _instant(text: str | None) -> int:
+    if text is None:
+        return SystemClock().now_us()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f'"{text}" is not an instant; write 2026-10-25T00:00:00Z') from None
+    if at.tzinfo is None:
+        raise click.UsageError(f'"{text}" has no offset; write {text}Z or {text}+01:00')
+    return microseconds(at.astimezone(UTC)) - 1

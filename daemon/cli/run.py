@@ -1,0 +1,72 @@
+"""``carillon run``: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import click
+
+from daemon.cli.options import load_or_exit, site_option
+from daemon.errors import DaemonError, PackageShadowed, expected_cause
+
+_OURS = "carillond"
+
+
+@click.command()
+@site_option()
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option(
+    "--log-format", type=click.Choice(["auto", "text", "json"]), default="auto", show_default=True,
+    help="auto: text on a terminal, JSON elsewhere.",
+)  # fmt: skip
+def run(site_file: Path, log_level: str, log_format: str) -> int:
+    """Run the daemon until a signal ends it. Logs go to stderr."""
+    os.umask(0o077)
+    _refuse_shadowed()
+    site = load_or_exit(site_file)
+
+    # The heavy imports come after the site file is known to be right.
+    import anyio  # noqa: PLC0415
+
+    from daemon.clock import SystemClock  # noqa: PLC0415
+    from daemon.composition import Daemon, Surroundings  # noqa: PLC0415
+    from daemon.events import DaemonStopped  # noqa: PLC0415
+    from daemon.log import Level, Log, install  # noqa: PLC0415
+    from daemon.notify import notifier  # noqa: PLC0415
+    from daemon.public import reason  # noqa: PLC0415
+    from daemon.sockets import inherited  # noqa: PLC0415
+
+    clock = SystemClock()
+    as_json = {"auto": None, "text": False, "json": True}[log_format]
+    log = Log(sys.stderr, clock, level=Level[log_level.upper()], as_json=as_json)
+    install(log)
+    pid = os.getpid()
+    around = Surroundings(
+        log=log, notifier=notifier(os.environ, pid), clock=clock, inherited=inherited(os.environ, pid)
+    )
+    started_s = clock.monotonic_s()
+    try:
+        code = anyio.run(Daemon(site, around).run, backend_options={"use_uvloop": True})
+    except (DaemonError, BaseExceptionGroup) as error:
+        cause = expected_cause(error)
+        if cause is None:
+            raise
+        log.write(Level.ERROR, "daemon.failed", {"error": reason(cause)})
+        return cause.exit_code
+    log(DaemonStopped(clock.monotonic_s() - started_s))
+    return code
+
+
+def _refuse_shadowed() -> None:
+    """Refuse to run where another distribution owns our import names: its files may lie among ours."""
+    owners = packages_distributions()
+    for name in ("daemon", "shim"):
+        others = sorted(set(owners.get(name, ())) - {_OURS})
+        if others:
+            message = f"{', '.join(others)} is installed beside carillond and also owns the package {name!r}"
+            raise PackageShadowed(message, hint="install carillond into an environment of its own")
