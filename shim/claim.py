@@ -7,7 +7,7 @@ the retry or the late original, finds the field already advanced and pushes noth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from importlib import resources
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from shim.envelope import Envelope
+from shim.errors import RequestInvalid
 from shim.transport import RedisTransport
 
 SCRIPT = resources.files("shim").joinpath("claim.lua").read_text(encoding="utf-8")
@@ -85,16 +86,20 @@ class WriteResult(NamedTuple):
     server_us: int = 0
 
 
-def batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """Cut ``writes`` into runs, in order, that one script call may take."""
-    start, size = 0, 0
-    for place, write in enumerate(writes):
-        size += write.size_bytes
-        if place > start and (place - start >= WRITES_PER_CALL or size > BYTES_PER_CALL):
-            yield writes[start:place]
-            start, size = place, write.size_bytes
-    if start < len(writes):
-        yield writes[start:]
+def check_writes(writes: Sequence[Write]) -> None:
+    """Refuse what could not be packed; one such write would fail all that travel with it.
+
+    Raises:
+        RequestInvalid: a claim whose text has lone surrogates.
+    """
+    for write in writes:
+        claim = write.claim
+        if claim is not None:
+            try:
+                f"{claim.key}{claim.field}{claim.expect}{claim.advance_to}".encode()
+            except UnicodeEncodeError:
+                message = "claim: text with lone surrogates is not Unicode and cannot travel"
+                raise RequestInvalid(message) from None
 
 
 def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: int) -> tuple[list[str], list[bytes]]:
@@ -141,7 +146,7 @@ def unpack(reply: Sequence[bytes], keys: Sequence[str]) -> list[WriteResult]:
     server_us = int(reply[0])
     results = []
     for word in reply[1:]:
-        outcome, rest = _WORDS[word[:1]], word[1:].decode()
+        outcome, rest = _WORDS[word[:1]], word[1:].decode(errors="replace")  # anyone may have written there
         found: str | None = rest if word[:1] == b"l" else None
         if outcome is Outcome.WRONG_TYPE:
             found = keys[int(rest) - 1]

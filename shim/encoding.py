@@ -31,14 +31,27 @@ def encode_body(args: Sequence[Json], kwargs: Mapping[str, Json]) -> str:
             object of exactly the keys ``__type__`` and ``__value__``, which kombu would turn into something else or
             refuse (``kombu/utils/json.py``, ``object_hook``).
     """
+    if not isinstance(args, (list, tuple)):
+        message = "args: a list is needed"
+        raise RequestInvalid(message)
     for place, value in enumerate(args):
         _check(value, f"args[{place}]", 1)
+    check_mapping(kwargs, "kwargs")
+    _check_keys(kwargs, "kwargs")
     for name, value in kwargs.items():
-        if type(name) is not str:
-            message = "kwargs: every key must be a string"
-            raise RequestInvalid(message)
         _check(value, f"kwargs[{name!r}]", 1)
     return dump([args, kwargs, _EMBED], "arguments").decode()
+
+
+def check_mapping(value: object, label: str) -> None:
+    """Refuse what is no mapping.
+
+    Raises:
+        RequestInvalid: as it says.
+    """
+    if not isinstance(value, Mapping):
+        message = f"{label}: a mapping is needed"
+        raise RequestInvalid(message)
 
 
 def check_header(name: str, value: Json) -> None:
@@ -60,12 +73,13 @@ def dump(value: Json, what: str) -> bytes:
         return orjson.dumps(value, default=_as_dict)
     except TypeError:  # orjson.JSONEncodeError: a large integer or a surrogate
         pass
+    text = json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
-        text = json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode()
     except UnicodeEncodeError:
-        message = f"{what}: text with lone surrogates is not Unicode and cannot travel"
-        raise RequestInvalid(message) from None
+        pass  # it quotes the text; not even as a context may it go along
+    message = f"{what}: text with lone surrogates is not Unicode and cannot travel"
+    raise RequestInvalid(message)
 
 
 def _check(value: Json, where: str, depth: int) -> None:  # noqa: C901 - one branch for each kind of JSON value
@@ -97,13 +111,17 @@ def _check(value: Json, where: str, depth: int) -> None:  # noqa: C901 - one bra
         raise RequestInvalid(message, hint="send text, numbers, booleans, null, lists and objects")
 
 
-def _check_object(value: Mapping[str, Json], where: str, depth: int) -> None:
+def _check_keys(value: Mapping[str, Json], where: str) -> None:
     if len(value) == len(_TYPED_KEYS) and value.keys() == _TYPED_KEYS:
         message = f"{where}: an object of just __type__ and __value__ means a typed object to Celery's decoder"
         raise RequestInvalid(message, hint="add a third key or nest it differently")
     if not set(map(type, value)) <= _STR:
         message = f"{where}: every key of an object must be a string"
         raise RequestInvalid(message)
+
+
+def _check_object(value: Mapping[str, Json], where: str, depth: int) -> None:
+    _check_keys(value, where)
     if set(map(type, value.values())) <= _PLAIN:
         return  # a flat object of text, the common case
     for item in value.values():

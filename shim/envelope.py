@@ -7,14 +7,13 @@ meets it, or makes it restore the message and die again, so everything is checke
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from shim.encoding import check_header, dump, encode_body
+from shim.encoding import check_header, check_mapping, dump, encode_body
 from shim.errors import RequestInvalid
-from shim.request import Json, TaskRequest
+from shim.request import NOT_SHOWN, Json, TaskRequest
 from shim.routing import Target
 
 NAME_LIMIT = 255
@@ -24,15 +23,29 @@ REPR_LIMIT = 1024
 ENVELOPE_LIMIT_BYTES = 128 * 1024 * 1024
 """Larger messages are refused; the server's own limit for one element is 512 MB."""
 
+TIME_LIMIT_MAX_S = 10**9
+"""Longer limits (over thirty years) are refused: a worker adds them to its clock."""
+
+EARLIEST_AT = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_AT = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""A worker converts instants to its own time zone, and near the ends of the calendar that overflows."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+
 RESERVED_HEADERS = frozenset(
     (
-        "argsrepr", "chain", "chord", "compression", "correlation_id", "delivery_info", "errbacks", "eta", "expires",
-        "group", "group_index", "id", "ignore_result", "kwargsrepr", "lang", "meth", "origin", "parent_id",
-        "redelivered", "replaced_task_nesting", "reply_to", "retries", "root_id", "shadow", "stamped_headers", "stamps",
-        "task", "timelimit",
+        "args", "argsrepr", "as_execution_options", "callbacks", "called_directly", "chain", "children", "chord", "clear",
+        "compression", "correlation_id", "delivery_info", "errbacks", "eta", "expires", "get", "group", "group_index",
+        "groups", "headers", "hostname", "id", "ignore_result", "is_eager", "kwargs", "kwargsrepr", "lang", "logfile",
+        "loglevel", "meth", "origin", "parent_id", "properties", "redelivered", "replaced_task_nesting", "reply_to",
+        "retries", "root_id", "shadow", "soft_time_limit", "stamped_headers", "stamps", "task", "taskset", "time_limit",
+        "timelimit", "update", "utc",
     )
 )  # fmt: skip
-"""Header names a caller may not set: each steers the worker."""
+"""Header names a caller may not set: each steers the worker, or hides an attribute of the task's ``self.request``.
+
+Names that begin with an underscore are refused as well: that object has private attributes too.
+"""
 
 
 class Envelope(NamedTuple):
@@ -77,7 +90,7 @@ def build_envelope(request: TaskRequest, target: Target, *, delivery_tag: str, a
         "delivery_tag": delivery_tag,
     }
     if request.expires_at is not None:
-        left_ms = math.ceil((_aware(request.expires_at, "expires") - _aware(at, "at")).total_seconds() * 1000)
+        left_ms = -((_utc(at, "at") - _utc(request.expires_at, "expires")) // _MILLISECOND)  # rounded up
         properties["expiration"] = str(max(left_ms, 0))
     payload = dump(
         {
@@ -103,14 +116,15 @@ def _headers(request: TaskRequest, origin: str) -> dict[str, Json]:
         "root_id": request.root_id or request.task_id,
         "parent_id": request.parent_id,
         "retries": 0,
-        "argsrepr": request.argsrepr[:REPR_LIMIT],
-        "kwargsrepr": request.kwargsrepr[:REPR_LIMIT],
+        # Never empty: the worker would take that for none and log the arguments themselves.
+        "argsrepr": request.argsrepr[:REPR_LIMIT] or NOT_SHOWN,
+        "kwargsrepr": request.kwargsrepr[:REPR_LIMIT] or NOT_SHOWN,
         "origin": origin,
     }
     if request.eta_at is not None:
-        headers["eta"] = _aware(request.eta_at, "eta").isoformat()
+        headers["eta"] = _utc(request.eta_at, "eta").isoformat()
     if request.expires_at is not None:
-        headers["expires"] = _aware(request.expires_at, "expires").isoformat()
+        headers["expires"] = _utc(request.expires_at, "expires").isoformat()
     if request.time_limit_s is not None or request.soft_time_limit_s is not None:
         # Hard limit first; a worker unpacks two values and dies of a scalar (celery/worker/request.py).
         headers["timelimit"] = [
@@ -125,11 +139,12 @@ def _headers(request: TaskRequest, origin: str) -> dict[str, Json]:
 
 
 def _with_custom(headers: dict[str, Json], custom: Mapping[str, Json]) -> dict[str, Json]:
-    for name, value in custom.items():
-        if name in RESERVED_HEADERS or name in headers:
+    check_mapping(custom, "headers")
+    for given, value in custom.items():
+        name = str(_name(given, "header name"))  # a plain one: the fast encoder takes no other key
+        if name in RESERVED_HEADERS or name.startswith("_"):
             message = f"headers[{name!r}]: the name belongs to Celery's protocol"
             raise RequestInvalid(message, hint="choose another name")
-        _name(name, "header name")
         check_header(name, value)
         headers[name] = value
     return headers
@@ -144,22 +159,26 @@ def _check_names(request: TaskRequest, delivery_tag: str) -> None:
             _name(value, label)
 
 
-def _name(value: str, label: str) -> str:
-    if not 0 < len(value) <= NAME_LIMIT or not value.isprintable():
+def _name(value: object, label: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT or not value.isprintable():
         message = f"{label}: 1 to {NAME_LIMIT} printable characters are needed"
         raise RequestInvalid(message)
     return value
 
 
-def _aware(instant: datetime, label: str) -> datetime:
-    if instant.tzinfo is None:
+def _utc(instant: datetime, label: str) -> datetime:
+    # In UTC, because a worker reads no offset that has seconds (dateutil's isoparse), and old local times have them.
+    if instant.utcoffset() is None:
         message = f"{label}: an instant needs a time zone; a worker would read it in its own"
         raise RequestInvalid(message)
-    return instant
+    if not EARLIEST_AT <= instant <= LATEST_AT:
+        message = f"{label}: the year must be {EARLIEST_AT.year} to {LATEST_AT.year}"
+        raise RequestInvalid(message)
+    return instant.astimezone(UTC)
 
 
 def _limit(seconds: float | None, label: str) -> float | None:
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        message = f"{label}: seconds must be above zero"
+    if seconds is not None and not 0 < seconds <= TIME_LIMIT_MAX_S:
+        message = f"{label}: seconds must be above zero and at most {TIME_LIMIT_MAX_S}"
         raise RequestInvalid(message)
     return seconds

@@ -28,8 +28,6 @@ class TaskRequest(NamedTuple):
     Attributes:
         task: registered name of the task.
         task_id: any non-empty string; the result is stored under it.
-        queue: overrides routing; ``None`` asks the routes.
-        priority: 0 (served first on Redis) to 9; ``None`` leaves it to the route.
         eta_at: aware instant before which the worker holds the task.
         expires_at: aware instant after which a worker revokes it unrun.
         time_limit_s, soft_time_limit_s: hard and soft limits in seconds.
@@ -42,8 +40,6 @@ class TaskRequest(NamedTuple):
     task_id: str
     args: Sequence[Json] = ()
     kwargs: Mapping[str, Json] = _NOTHING
-    queue: str | None = None
-    priority: int | None = None
     eta_at: datetime | None = None
     expires_at: datetime | None = None
     time_limit_s: float | None = None

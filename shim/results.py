@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import orjson
 
 from shim.link import Link
 from shim.request import Json
@@ -37,8 +36,9 @@ class TaskMeta:
 def parse_meta(task_id: str, stored: bytes) -> TaskMeta:
     """Read what a worker stored under ``celery-task-meta-<id>``; never raises."""
     try:
-        value = orjson.loads(stored)
-    except ValueError:
+        # Not orjson: workers write NaN, lone surrogates and integers of any size, and it takes none of them as they are.
+        value = json.loads(stored)
+    except (ValueError, RecursionError):
         return TaskMeta(task_id, UNREADABLE, None)
     if not isinstance(value, dict) or not isinstance(value.get("status"), str):
         return TaskMeta(task_id, UNREADABLE, None)

@@ -14,7 +14,8 @@ class RedisTransport:
 
     Attributes:
         key_prefix: ``global_keyprefix``, put before every key as it is.
-        priority_steps: ascending; a priority falls to the largest step not above it.
+        priority_steps: ascending; a priority falls to the largest step not above it, and one below them all, as kombu has
+            it, to the last.
         separator: ``sep`` between queue and step; kombu's default is 0x06 0x16.
     """
 
@@ -23,8 +24,8 @@ class RedisTransport:
     separator: str = "\x06\x16"
 
     def list_key(self, target: Target) -> str:
-        """Name the list of ``target``: the bare queue for the first step, queue, separator, step for the others."""
-        step = self.priority_steps[max(bisect_right(self.priority_steps, target.priority) - 1, 0)]
+        """Name the list of ``target``: the bare queue for step 0, queue, separator, step for the others."""
+        step = self.priority_steps[bisect_right(self.priority_steps, target.priority) - 1]
         suffix = f"{self.separator}{step}" if step else ""
         return f"{self.key_prefix}{target.queue}{suffix}"
 
