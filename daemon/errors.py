@@ -105,8 +105,14 @@ class DrainIncomplete(DaemonError):
     exit_code = 75
 
 
-def expected_cause(error: BaseException) -> DaemonError | None:
-    """Find the error of ours inside what task groups wrapped around it; ``None`` if there is more, or something else."""
+def unwrapped(error: BaseException) -> BaseException:
+    """Take off what task groups wrapped around a single error."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, DaemonError) else None
+    return error
+
+
+def expected_cause(error: BaseException) -> DaemonError | None:
+    """Find the error of ours inside what task groups wrapped around it; ``None`` if there is more, or something else."""
+    cause = unwrapped(error)
+    return cause if isinstance(cause, DaemonError) else None

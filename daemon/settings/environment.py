@@ -6,18 +6,19 @@
     REDIS_URL              both of the first two, where neither the site file nor the variables above say anything
     CARILLON_A__B__C       a.b.c; case does not matter and an underscore also stands for a dash or dot in a name
 
-The environment wins over ``.env``, and both over the site file. A value is read as JSON where it is JSON (numbers,
-booleans, lists, objects), as text otherwise.
+The environment wins over ``.env``, and both over the site file. An empty variable counts as not set. A value is read as
+JSON where it is JSON (numbers, booleans, lists, objects), as text otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from daemon.settings.problems import KeyPath
+from daemon.settings.problems import KeyPath, Problem
 
 PREFIX = "CARILLON_"
 _NAMED: Mapping[str, KeyPath] = {
@@ -25,36 +26,61 @@ _NAMED: Mapping[str, KeyPath] = {
     "CELERY_RESULT_BACKEND": ("celery", "result_backend"),
     "REQUIRE_CELERY": ("site", "require_celery"),
 }
+_REDIS_URL = "REDIS_URL"
 _TEXT_KEYS = frozenset(("broker_url", "result_backend"))
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def overlay(tree: dict[str, Any], variables: Mapping[str, str]) -> dict[KeyPath, str]:
-    """Change ``tree`` in place as ``variables`` say; return which variable set which key."""
-    placed: dict[KeyPath, str] = {}
-    for name, text in sorted(variables.items()):
-        if name in _NAMED:
-            path = _NAMED[name]
-        elif name.upper().startswith(PREFIX) and "__" in name:
-            path = _path(tree, name[len(PREFIX) :].split("__"))
-        else:
-            continue
-        if text != "" and _put(tree, path, _value(text, str(path[-1]))):
-            placed[path] = name
-    redis_url = variables.get("REDIS_URL")
-    celery = tree.setdefault("celery", {}) if redis_url else {}
-    if redis_url and isinstance(celery, dict):
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What was laid over a tree.
+
+    Attributes:
+        variables: which variable set which key, and which first needed which table.
+        replaced: the keys whose whole value came from a variable.
+        problems: variables that name a place where nothing can be set.
+    """
+
+    variables: dict[KeyPath, str] = field(default_factory=dict)
+    replaced: set[KeyPath] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, path: KeyPath, name: str, problem: Problem) -> None:
+        """Note that a variable cannot be laid."""
+        self.variables[path] = name
+        self.problems.append(problem)
+
+    def hides(self, path: KeyPath) -> bool:
+        """Say whether what the file has at ``path`` no longer counts."""
+        return any(path[:end] in self.replaced for end in range(1, len(path) + 1))
+
+
+def overlay(tree: dict[str, Any], layers: Sequence[Mapping[str, str]]) -> Laid:
+    """Change ``tree`` in place as the variables of each layer say, the strongest last."""
+    laid = Laid()
+    for variables in layers:
+        for name, text in sorted(variables.items()):
+            path = _path(tree, name)
+            if path and text and _is_unicode(name + text):
+                _put(tree, path, name, _value(text, str(path[-1])), laid)
+            elif path and text:
+                laid.refuse(path, name, Problem(path, "not UTF-8"))
+    celery = tree.get("celery", {})
+    redis_url = next((layer[_REDIS_URL] for layer in reversed(layers) if layer.get(_REDIS_URL)), None)
+    if redis_url is not None and isinstance(celery, dict):
         for key in ("broker_url", "result_backend"):
             if key not in celery:
-                celery[key] = redis_url
-                placed["celery", key] = "REDIS_URL"
-    return placed
+                _put(tree, ("celery", key), _REDIS_URL, redis_url, laid)
+    return laid
 
 
-def _path(tree: Mapping[str, Any], words: list[str]) -> KeyPath:
-    """Follow the words through the tree, taking the existing key a word stands for, else the word in lower case."""
+def _path(tree: Mapping[str, Any], name: str) -> KeyPath:
+    """Find what a variable sets: the existing key that each of its words stands for, else the word in lower case."""
+    if name in _NAMED or not name.upper().startswith(PREFIX) or "__" not in name:
+        return _NAMED.get(name, ())
     path: list[str] = []
     here: Any = tree
-    for word in words:
+    for word in name[len(PREFIX) :].split("__"):
         keys = here if isinstance(here, dict) else {}
         key = next((key for key in keys if _folded(key) == _folded(word)), word.lower())
         path.append(key)
@@ -62,19 +88,28 @@ def _path(tree: Mapping[str, Any], words: list[str]) -> KeyPath:
     return tuple(path)
 
 
+def _is_unicode(text: str) -> bool:
+    # The environment is bytes; those that are not UTF-8 arrive as lone surrogates, which most of Python refuses.
+    return not any("\ud800" <= mark <= "\udfff" for mark in text)
+
+
 def _folded(word: str) -> str:
     return word.lower().replace("-", "_").replace(".", "_")
 
 
-def _put(tree: dict[str, Any], path: KeyPath, value: Any) -> bool:
+def _put(tree: dict[str, Any], path: KeyPath, name: str, value: Any, laid: Laid) -> None:
     here = tree
-    for part in path[:-1]:
-        nested = here.setdefault(str(part), {})
-        if not isinstance(nested, dict):
-            return False
-        here = nested
+    for end, part in enumerate(path[:-1], 1):
+        if part not in here:
+            here[str(part)] = {}
+            laid.variables[path[:end]] = name
+        here = here[str(part)]
+        if not isinstance(here, dict):
+            laid.refuse(path, name, Problem(path, "cannot be set by a variable", "write it into the site file"))
+            return
     here[str(path[-1])] = value
-    return True
+    laid.variables[path] = name
+    laid.replaced.add(path)
 
 
 def _value(text: str, key: str) -> Any:
@@ -83,6 +118,4 @@ def _value(text: str, key: str) -> Any:
     try:
         return orjson.loads(text)
     except ValueError:
-        return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(
-            text.lower(), text
-        )
+        return _SWITCHES.get(text.lower(), text)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from daemon.settings.environment import overlay
+from daemon.settings.files import FileUnusable, read_text
 from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, show_path
 from daemon.settings.secrets import SecretUnreadable, resolve_secret
 from daemon.settings.sections import Section, Settings
@@ -24,6 +24,7 @@ FILE_LIMIT_BYTES = 1024 * 1024
 _SECRETS: tuple[KeyPath, ...] = (("celery", "broker_url"), ("celery", "result_backend"))
 _NAMED_TABLES = ("schedule", "feed")
 _NOT_YET = "is not available in this version"
+_MANY_DIGITS = re.compile(r"[0-9_]{4000}", re.ASCII)
 _LATER_VALUES: Mapping[str, frozenset[str]] = {
     "overlap": frozenset(("skip", "queue-one", "queue-all", "cancel-other", "terminate-other")),
     "dst": frozenset(("celery", "once-first", "once-last", "skip-gap", "shift-gap")),
@@ -69,57 +70,51 @@ class Places:
 def load_settings(path: Path, environment: Mapping[str, str]) -> Loaded:
     """Read ``path``, the ``.env`` beside it and ``environment``; never raises for what an operator wrote."""
     try:
-        text = _read(path)
-    except ValueError as error:
-        return Loaded(None, (Problem((), str(error)),), Places(str(path), {}, {}))
+        text = read_text(path, FILE_LIMIT_BYTES)
+    except FileUnusable as error:
+        return _unusable(str(path), str(error))
     try:
         lines = key_lines(text)
         tree = tomllib.loads(text)
     except TooDeep as error:
-        return _unparsed(path, error.line, str(error))
+        return _unusable(f"{path}:{error.line}", str(error))
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        return _unparsed(path, int(line[1]) if line else 1, f"not TOML: {error}")
+        return _unusable(f"{path}:{_line_named(str(error), text)}", f"not TOML: {error}")
     except RecursionError:
-        return _unparsed(path, 1, "nested too deeply")
-    variables = {**_dotenv(path.parent / ".env"), **environment}
-    places = Places(str(path), lines, overlay(tree, variables))
-    problems = _secrets(tree, environment)
+        return _unusable(f"{path}:1", "nested too deeply")
+    except ValueError:  # from int(), which reads no more than some thousand digits
+        digits = _MANY_DIGITS.search(text)
+        line = text.count("\n", 0, digits.start() if digits else 0) + 1
+        return _unusable(f"{path}:{line}", "not TOML: a number of too many digits")
+    dotenv, problems = _dotenv(path.parent / ".env")
+    laid = overlay(tree, (dotenv, environment))
+    places = Places(str(path), {key: line for key, line in lines.items() if not laid.hides(key)}, laid.variables)
+    problems += [*laid.problems, *_secrets(tree, environment)]
     _anchor_paths(tree, path.parent)
     settings, found = _validate(tree)
     return Loaded(settings, (*problems, *found), places)
 
 
-def _read(path: Path) -> str:
+def _unusable(place: str, message: str) -> Loaded:
+    return Loaded(None, (Problem((), message),), Places(place, {}, {}))
+
+
+def _line_named(message: str, text: str) -> int:
+    line = re.search(r"at line (\d+)", message)
+    return int(line[1]) if line else text.count("\n") + 1  # "at end of document"
+
+
+def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
+    """Read ``.env``; a folder of that name is somebody's virtual environment."""
+    if not path.exists() or path.is_dir():
+        return {}, []
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise ValueError(error.strerror) from None
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            message = "not a regular file"
-            raise ValueError(message)
-        content = file.read(FILE_LIMIT_BYTES + 1)
-    if len(content) > FILE_LIMIT_BYTES:
-        message = f"larger than {FILE_LIMIT_BYTES} bytes"
-        raise ValueError(message)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 (byte {error.start})"
-        raise ValueError(message) from None
-
-
-def _unparsed(path: Path, line: int, message: str) -> Loaded:
-    return Loaded(None, (Problem((), message),), Places(f"{path}:{line}", {}, {}))
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file() or path.stat().st_size > FILE_LIMIT_BYTES:
-        return {}
+        text = read_text(path, FILE_LIMIT_BYTES)
+    except FileUnusable as error:
+        return {}, [Problem((), f"{path}: {error}")]
     # Values are taken as written: nothing is executed and nothing is interpolated.
-    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    found = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}, []
 
 
 def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
@@ -168,7 +163,9 @@ def _prune(tree: dict[str, Any], problems: list[Problem]) -> None:
 
 
 def _explain(detail: dict[str, Any], tree: dict[str, Any]) -> Problem:
-    path = tuple(part for part in detail["loc"] if part != "[key]" and not _is_branch(part))
+    path = detail["loc"]
+    if path[-1:] == ("[key]",):  # pydantic's way to say that the key itself is wrong
+        path = path[:-1]
     kind, context = detail["type"], detail.get("ctx") or {}
     if kind == "missing":
         return Problem(path, "is missing")
@@ -193,11 +190,6 @@ def _explain_word(path: KeyPath, expected: str, given: Any) -> Problem:
         return Problem(path, f'"{given}" {_NOT_YET}', f"it knows {', '.join(words)}")
     near = did_you_mean(given, words) if isinstance(given, str) else ""
     return Problem(path, f"not one of {', '.join(words)}", near)
-
-
-def _is_branch(part: object) -> bool:
-    # pydantic names the branch of a union it tried: "list[...]", "str", "function-before[...]".
-    return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool"))
 
 
 def _section_at(path: KeyPath) -> type[Section] | None:

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import TypeAlias
 
+from daemon.public import escaped
+
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands: names of tables and keys, numbers of list items from 0."""
 
@@ -39,18 +41,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A problem and where it was written: ``site.toml:12``, ``environment``, ``.env``."""
+    """A problem and where it was written: ``site.toml:12``, ``environment NAME``."""
 
     place: str
     problem: Problem
 
     def __str__(self) -> str:
-        """Write ``place key: message; hint`` on one line."""
+        """Write ``place key: message; hint`` on one line, whatever the file held."""
         problem = self.problem
         key = f" {show_path(problem.path)}" if problem.path else ""
         hint = f"; {problem.hint}" if problem.hint else ""
         word = "warning: " if problem.severity is Severity.WARNING else ""
-        return f"{self.place}{key}: {word}{problem.message}{hint}"
+        return escaped(f"{self.place}{key}: {word}{problem.message}{hint}")
 
 
 def show_path(path: KeyPath) -> str:

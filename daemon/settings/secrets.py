@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
+
+from daemon.settings.files import FileUnusable, read_text
 
 SECRET_LIMIT_BYTES = 64 * 1024
 
@@ -25,43 +25,24 @@ def resolve_secret(text: str, environment: Mapping[str, str]) -> str:
     if text.startswith("file:"):
         path = Path(text.removeprefix("file:"))
         if not path.is_absolute():
-            message = f"{text}: the path must be absolute"
-            raise SecretUnreadable(message)
+            raise SecretUnreadable(f"{text}: the path must be absolute")
         return _read(path)
     if text.startswith("credential:"):
         folder = environment.get("CREDENTIALS_DIRECTORY")
         name = text.removeprefix("credential:")
         if not folder:
-            message = f"{text}: CREDENTIALS_DIRECTORY is not set; use LoadCredential={name}:… in the unit"
-            raise SecretUnreadable(message)
+            raise SecretUnreadable(f"{text}: CREDENTIALS_DIRECTORY is not set; use LoadCredential={name}:… in the unit")
         if "/" in name or name in ("", ".", ".."):
-            message = f"{text}: a credential is named without a path"
-            raise SecretUnreadable(message)
+            raise SecretUnreadable(f"{text}: a credential is named without a path")
         return _read(Path(folder) / name)
     return text
 
 
 def _read(path: Path) -> str:
     try:
-        # O_NONBLOCK: opening a FIFO must not wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise SecretUnreadable(message) from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            message = f"{path}: not a regular file"
-            raise SecretUnreadable(message)
-        content = file.read(SECRET_LIMIT_BYTES + 1)
-    if len(content) > SECRET_LIMIT_BYTES:
-        message = f"{path}: larger than {SECRET_LIMIT_BYTES} bytes"
-        raise SecretUnreadable(message)
-    try:
-        text = content.decode().strip()
-    except UnicodeDecodeError:
-        message = f"{path}: not UTF-8 text"
-        raise SecretUnreadable(message) from None
+        text = read_text(path, SECRET_LIMIT_BYTES).strip()
+    except FileUnusable as error:
+        raise SecretUnreadable(f"{path}: {error}") from None
     if not text or "\n" in text:
-        message = f"{path}: exactly one line is needed"
-        raise SecretUnreadable(message)
+        raise SecretUnreadable(f"{path}: exactly one line is needed")
     return text

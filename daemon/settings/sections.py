@@ -43,6 +43,13 @@ class SiteSection(Section):
     require_celery: bool = False
     drain_timeout: Duration = 20.0
 
+    @field_validator("state_dir", mode="before")
+    @classmethod
+    def _a_path(cls, value: Any) -> Any:
+        if isinstance(value, str) and not (value and value.isprintable()):
+            raise wrong("not a path", 'write "/var/lib/carillon"')
+        return value
+
 
 class RouteSetting(Section):
     """A value of ``celery.task_routes``; a bare string means its queue."""

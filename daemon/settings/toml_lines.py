@@ -7,6 +7,8 @@ not TOML is for ``tomllib`` to say.
 
 from __future__ import annotations
 
+import tomllib
+
 from daemon.settings.problems import KeyPath
 
 KEY_PARTS_LIMIT = 16
@@ -91,7 +93,7 @@ class _Scanner:
             self._skip_spaces()
             mark = self._peek()
             if mark and mark in "\"'":
-                parts.append(self._string())
+                parts.append(_unescaped(self._string()) if mark == '"' else self._string())
             else:
                 start = self._at
                 while self._peek() and (self._peek().isalnum() or self._peek() in "_-"):
@@ -186,3 +188,13 @@ class _Scanner:
     def _skip_line(self) -> None:
         end = self._text.find("\n", self._at)
         self._at = len(self._text) if end < 0 else end
+
+
+def _unescaped(inner: str) -> str:
+    """Undo the escapes of a basic string; what is not one is left as it is, for ``tomllib`` to refuse."""
+    if "\\" not in inner:
+        return inner
+    try:
+        return str(tomllib.loads(f'key = "{inner}"')["key"])
+    except tomllib.TOMLDecodeError:
+        return inner

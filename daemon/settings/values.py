@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,9 +18,10 @@ from daemon.settings.problems import did_you_mean
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB)?", re.ASCII)
+_SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB)?", re.ASCII)
 _SIZE_BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 LONGEST_S = 3660 * 86400.0
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _PORT_LIMIT = 65535
 _LABEL_LIMIT = 255
 
@@ -62,17 +65,25 @@ def parse_duration_s(value: Any) -> float:
             raise wrong(f'"{value[:40]}" is not a duration', 'write "15m", "1h30m", "250ms"; units ms s m h d w')
         seconds = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
     else:
-        seconds = float(value)
+        seconds = value
     if not 0 < seconds <= LONGEST_S:
         raise wrong("a duration must be above zero and at most ten years")
-    return seconds
+    return float(seconds)
 
 
 def _size_bytes(value: Any) -> int:
-    match = _SIZE.fullmatch(str(value)) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    if type(value) is int and value >= 0:
+        return value
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise wrong("not a size", 'write "16MiB", "20GiB", or a number of bytes')
     return int(match[1]) * _SIZE_BYTES[match[2]]
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    """Give the names of all time zones of this machine; listing them walks a folder, so it is done once."""
+    return frozenset(available_timezones())
 
 
 def parse_zone(value: Any) -> Public:
@@ -84,8 +95,8 @@ def parse_zone(value: Any) -> Public:
     if not isinstance(value, str) or not value:
         raise wrong("not a time zone", 'write "America/New_York" or "UTC"')
     # Only names that are listed are opened: a name is a path inside the zone data.
-    if value not in available_timezones():
-        raise wrong(f'"{value[:64]}" is not a known time zone', did_you_mean(value, available_timezones()))
+    if value not in _known_zones():
+        raise wrong(f'"{value[:64]}" is not a known time zone', did_you_mean(value, sorted(_known_zones())))
     ZoneInfo(value)
     return Public(value)
 
@@ -103,8 +114,11 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Say whether only this machine can connect."""
-        return self.host in ("::1", "localhost") or self.host.startswith("127.")
+        """Say whether only this machine can connect. Of names, only ``localhost`` is believed."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def collides(self, other: Address) -> bool:
         """Say whether both cannot be listened on at once."""
@@ -126,7 +140,7 @@ def parse_address(value: Any) -> Address:
     if not isinstance(value, str):
         raise wrong("not an address", hint)
     host, colon, port = value.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > _PORT_LIMIT:
+    if not colon or not _PORT.fullmatch(port) or int(port) > _PORT_LIMIT:
         raise wrong(f'"{value[:64]}" has no port between 0 and {_PORT_LIMIT}', hint)
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
