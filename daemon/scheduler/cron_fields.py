@@ -17,7 +17,7 @@ from datetime import date
 from typing import Literal
 
 from croniter import croniter
-from croniter.croniter import CroniterError
+from croniter.croniter import DOW_ALPHAS, M_ALPHAS, CroniterError
 
 from daemon.scheduler.errors import TriggerInvalid
 
@@ -27,11 +27,22 @@ CYCLE_MONTHS = 4800
 """The Gregorian calendar repeats after 400 years."""
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_FIRST_YEAR, _LAST_YEAR = 1970, 9990
-_EQUAL_RANGE = re.compile(r"\b(\w+)-(\w+)(/\d+)?(?=,|$)", re.ASCII)
+_LAST_YEAR = 9990
+_RANGE = re.compile(r"\b(\w+)-(\w+)(/\d+)?(?=,|$)", re.ASCII)
 _RANDOM = re.compile(r"(?<![a-z])[hr](?:\(|/|,|$)", re.ASCII)
 _WEEK = 7
-_SIX_FIELDS, _SEVEN_FIELDS = 6, 7
+_COUNTS = (1, 5, 6, 7)
+_FIELDS = (
+    ("minute", "0-59"),
+    ("hour", "0-23"),
+    ("day of month", "1-31, L, 15W"),
+    ("month", "1-12, jan-dec"),
+    ("day of week", "0-7, sun-sat, fri#2, L5"),
+    ("second", "0-59"),
+    ("year", "1970-2099"),
+)
+_MONTH, _DAY_OF_WEEK = 3, 4
+_NAMED = {_MONTH: M_ALPHAS, _DAY_OF_WEEK: DOW_ALPHAS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +81,19 @@ def parse_cron(expression: str) -> CronFields:
     if len(text) > EXPRESSION_LIMIT:
         message = f"a cron expression of more than {EXPRESSION_LIMIT} characters"
         raise TriggerInvalid(message)
-    words = [_single_values(word) for word in text.lower().split()]
+    words = [_single_values(place, word) for place, word in enumerate(text.lower().split())]
     if any(_RANDOM.search(word) for word in words):
         message = f'"{text}": H and R are not available in this version'
         raise TriggerInvalid(message, hint="write the minute you want")
+    weekdays = words[_DAY_OF_WEEK].split(",") if len(words) > _DAY_OF_WEEK else []
+    special = ["#" in item or item[:1] == "l" for item in weekdays]
+    if any(special) and not all(special):
+        what = f'"{text}": day of week "{text.split()[_DAY_OF_WEEK]}" mixes plain days with n-th or last ones'
+        raise TriggerInvalid(what, hint="make two entries")
     try:
         parsed = croniter(" ".join(words), 0)
-    except (CroniterError, ValueError, KeyError) as error:
-        raise TriggerInvalid(*_readable(text, words, error)) from None
+    except (CroniterError, ValueError, KeyError):
+        raise _unreadable(text, words) from None
     fields = _fields(parsed, words)
     if not _ever_matches(fields):
         message = f'"{text}" never fires'
@@ -85,15 +101,38 @@ def parse_cron(expression: str) -> CronFields:
     return fields
 
 
-def _single_values(word: str) -> str:
-    return _EQUAL_RANGE.sub(lambda found: found[1] if found[1] == found[2] else found[0], word)
+def _single_values(place: int, word: str) -> str:
+    """Write a range from a value to itself as that value."""
+
+    def single(found: re.Match[str]) -> str:
+        low, high = _number(place, found[1]), _number(place, found[2])
+        if place == _DAY_OF_WEEK and low == _WEEK and high == 0:
+            low = 0  # 7 is Sunday too, but 0-7 is the whole week
+        return found[1] if low == high else found[0]
+
+    return _RANGE.sub(single, word)
 
 
-def _readable(text: str, words: list[str], error: Exception) -> tuple[str]:
-    if len(words) not in (1, 5, _SIX_FIELDS, _SEVEN_FIELDS):
-        return (f'"{text}" has {len(words)} fields; minute, hour, day, month, day of week are needed',)
-    what = str(error).replace(f"[{' '.join(words)}] ", "") or type(error).__name__
-    return (f'"{text}" is not a cron expression ({what})',)
+def _number(place: int, word: str) -> int | str:
+    return int(word) if word.isdigit() else _NAMED.get(place, {}).get(word, word)
+
+
+def _unreadable(text: str, words: list[str]) -> TriggerInvalid:
+    """Say what cannot be read: the first field that croniter refuses on its own."""
+    if len(words) not in _COUNTS:
+        return TriggerInvalid(f'"{text}" has {len(words)} fields; minute, hour, day, month, day of week are needed')
+    if len(words) == 1:
+        return TriggerInvalid(f'"{text}" is not a cron expression', hint="write five fields, or @daily and its kin")
+    for place, word in enumerate(words):
+        alone = ["*"] * len(words)
+        alone[place] = word
+        if not croniter.is_valid(" ".join(alone)):
+            name, known = _FIELDS[place]
+            return TriggerInvalid(
+                f'"{text}": {name} "{text.split()[place]}" cannot be read',
+                hint=f"it takes {known}; lists, ranges, steps",
+            )
+    return TriggerInvalid(f'"{text}" is not a cron expression')
 
 
 def _fields(parsed: croniter, words: list[str]) -> CronFields:
@@ -107,7 +146,7 @@ def _fields(parsed: croniter, words: list[str]) -> CronFields:
         hours=_mask(hours, 0, 23),
         days=0 if nearest else _mask(days, 1, 31),
         months=_mask(months, 1, 12),
-        weekdays=_mask([day for day in weekdays if day not in nth] if nth else weekdays, 0, 6),
+        weekdays=0 if nth else _mask(weekdays, 0, 6),
         years=frozenset(int(year) for year in more[1]) if len(more) > 1 and more[1] != ["*"] else None,
         last_day="l" in days,
         nearest=nearest,

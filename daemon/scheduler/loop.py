@@ -5,7 +5,6 @@ There is no leader and no lock. Each daemon of a site offers every occurrence; t
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,14 +23,19 @@ from daemon.events import (
     OccurrenceTaken,
 )
 from daemon.keys import entries_ledger
-from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settlement, Ticket, no_fault
+from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settlement, no_fault
 from daemon.public import Public
-from daemon.scheduler.evaluate import GRACE_US, Verdict, evaluate
-from daemon.scheduler.model import Entry, Horizon
+from daemon.scheduler.agenda import Agenda
+from daemon.scheduler.evaluate import GRACE_US, Skipped, Verdict, evaluate
+from daemon.scheduler.model import Entry
+from daemon.scheduler.pace import Pace
 from daemon.scheduler.standing import Move, Standing, adopt, apply, plan_orders
 
 LOOK_AGAIN_S = 5.0
 """The longest sleep: a wall clock that was set, or a machine that slept, is noticed within it."""
+
+READ_AGAIN_S = 60.0
+"""How often the broker is asked what it remembers: what a fail-over lost is noticed within it, however rare the entry."""
 
 ROUND_LIMIT = 500
 """Entries offered in one go; the rest of a burst follows at once."""
@@ -39,12 +43,14 @@ ROUND_LIMIT = 500
 READ_LIMIT = 1000
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 2.0
 BLOCKED_US = 5 * SECOND_US
+EARLY_US = 1000
 SUSPECT_US = 3600 * SECOND_US
 """How far back an occurrence is pushed again after the broker forgot everything."""
 
 
 @dataclass(slots=True)
 class _Offer:
+    place: int
     standing: Standing
     verdict: Verdict
     orders: list[Order]
@@ -77,12 +83,15 @@ class Scheduler:
         self._clock = clock
         self._emit = emit
         self._at = at
-        self._heap: list[tuple[int, int]] = []
+        self._agenda = Agenda(len(entries))
+        self._pace = Pace(clock)
+        self._pause_s = RETRY_FIRST_S
         self._stop = anyio.Event()
         self._waits_for_broker = True
 
     async def open(self) -> None:
-        """Do nothing: all that is needed was given."""
+        """Begin anew after a drain; all else that is needed was given."""
+        self._stop = anyio.Event()
 
     async def drain(self) -> None:
         """Stop firing. An order that is under way is finished first."""
@@ -90,48 +99,55 @@ class Scheduler:
 
     def overdue_s(self) -> float:
         """Say for how long an entry has been due without being looked at; 0 while the broker is away."""
-        if self._waits_for_broker or not self._heap:
+        first_us = self._agenda.first_us()
+        if self._waits_for_broker or first_us is None:
             return 0.0
-        return max(self._clock.now_us() - self._heap[0][0], 0) / SECOND_US
+        return max(self._pace.now_us() - first_us, 0) / SECOND_US
 
     async def serve(self) -> None:
         """Fire entries until drained; while the broker is away, wait for it."""
-        pause_s = RETRY_FIRST_S
         while not self._stop.is_set():
             try:
                 await self._adopt()
-                self._waits_for_broker, pause_s = False, RETRY_FIRST_S
+                self._waits_for_broker = False
                 await self._fire()
             except _BrokerForgotError:
-                continue
+                self._agenda.clear()
             except BrokerDown:
+                self._agenda.clear()
                 self._waits_for_broker = True
-                await self._sleep(pause_s)
-                pause_s = min(pause_s * 2, RETRY_MOST_S)
+                await self._sleep(self._pause_s)
+                self._pause_s = min(self._pause_s * 2, RETRY_MOST_S)
 
     # -- adopting ------------------------------------------------------------------------------------------------------
 
     async def _adopt(self) -> None:
-        """Learn from the broker how each entry stands, and give a horizon to those that have none."""
+        """Learn from the broker how each entry stands, give a horizon to those that have none, look at what changed."""
         for start in range(0, len(self._standings), READ_LIMIT):
-            pending = [one for one in self._standings[start : start + READ_LIMIT] if not one.is_superseded]
-            while pending:
+            pending = self._standings[start : start + READ_LIMIT]
+            before = [standing.horizon for standing in pending]
+            while pending := [standing for standing in pending if not standing.is_superseded]:
                 pending = await self._adopt_some(pending)
-        self._heap = [(0, place) for place, standing in enumerate(self._standings) if not standing.is_superseded]
+            for place, horizon in enumerate(before, start):
+                if self._standings[place].horizon != horizon or not self._agenda.is_planned(place):
+                    self._plan(place, self._pace.now_us())
 
     async def _adopt_some(self, standings: Sequence[Standing]) -> list[Standing]:
         names = [str(standing.entry.name) for standing in standings]
+        asked_us = self._clock.now_us()
         ledger = await self._dispatcher.read(self._ledger, names)
+        self._pace.hear(asked_us, ledger.broker_us)
         asked: list[tuple[Standing, Order]] = []
         for standing, name in zip(standings, names, strict=True):
             adoption = adopt(standing, self._ledger, ledger.values.get(name), ledger.broker_us, SUSPECT_US)
             for at_us in adoption.enqueued_us:
                 self._enqueued(standing, at_us)
+            self._skipped(standing, adoption.skipped)
             if adoption.order is not None:
                 asked.append((standing, adoption.order))
             elif standing.is_superseded:
                 self._emit(EntrySuperseded(standing.entry.name))
-        settlements = await self._dispatcher.dispatch([order for _, order in asked])
+        settlements = await self._dispatch([order for _, order in asked]) if asked else []
         again = []
         for (standing, order), settlement in zip(asked, settlements, strict=True):
             move = apply(standing, order, settlement)
@@ -143,65 +159,68 @@ class Scheduler:
                 again.append(standing)
         return again
 
+    async def _dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
+        asked_us = self._clock.now_us()
+        settlements = await self._dispatcher.dispatch(orders)
+        self._pace.hear(asked_us, next((one.broker_us for one in settlements if one.broker_us), 0))
+        return settlements
+
+    def _plan(self, place: int, wake_us: int | None) -> None:
+        self._agenda.plan(place, None if self._standings[place].is_superseded else wake_us)
+
     # -- firing --------------------------------------------------------------------------------------------------------
 
     async def _fire(self) -> None:
-        while not self._stop.is_set():
-            now_us = self._clock.now_us()
+        """Fire what is due, until it is time to ask the broker again what it remembers."""
+        until_s = self._clock.monotonic_s() + READ_AGAIN_S
+        while not self._stop.is_set() and (left_s := until_s - self._clock.monotonic_s()) > 0:
+            if self._pace.was_set_back():
+                for each in range(len(self._standings)):
+                    self._plan(each, self._pace.now_us())  # what was planned by a wrong clock is worth nothing
+            now_us = self._pace.now_us()
             offers: list[_Offer] = []
-            places: list[int] = []
-            while self._heap and self._heap[0][0] <= now_us and len(offers) < ROUND_LIMIT:
-                _, place = heapq.heappop(self._heap)
-                offer = self._look(place, now_us)
-                if offer is not None:
-                    offers.append(offer)
-                    places.append(place)
+            while len(offers) < ROUND_LIMIT and (place := self._agenda.take(now_us)) is not None:
+                offers += self._look(place, now_us)
             if offers:
-                await self._offer(offers, places, now_us)
-            elif not self._heap or self._heap[0][0] > now_us:
-                wait_s = (self._heap[0][0] - now_us) / SECOND_US if self._heap else LOOK_AGAIN_S
-                await self._sleep(min(max(wait_s, 0.001), LOOK_AGAIN_S))
+                await self._offer(offers, now_us)
+            else:
+                first_us = self._agenda.first_us()
+                wait_s = LOOK_AGAIN_S if first_us is None else (first_us - now_us) / SECOND_US
+                await self._sleep(min(max(wait_s, 0.001), LOOK_AGAIN_S, left_s))
 
-    def _look(self, place: int, now_us: int) -> _Offer | None:
+    def _look(self, place: int, now_us: int) -> list[_Offer]:
         standing = self._standings[place]
         assert standing.horizon is not None  # adopted before
         verdict = evaluate(standing.entry, standing.horizon.at_us, now_us)
-        if verdict.settled_us is None:
-            self._plan(place, verdict.wake_us)
-            return None
-        return _Offer(standing, verdict, [])
+        if verdict.settled_us is not None:
+            return [_Offer(place, standing, verdict, [])]
+        self._emit(EntryPlanned(standing.entry.name, verdict.wake_us))
+        self._plan(place, verdict.wake_us)
+        return []
 
-    def _plan(self, place: int, wake_us: int | None) -> None:
-        if wake_us is not None:
-            heapq.heappush(self._heap, (wake_us, place))
-        self._emit(EntryPlanned(self._standings[place].entry.name, wake_us))
-
-    async def _offer(self, offers: list[_Offer], places: list[int], now_us: int) -> None:
+    async def _offer(self, offers: list[_Offer], now_us: int) -> None:
         ran = await self._already_ran(offers)
         orders: list[Order] = []
         for offer in offers:
             offer.orders = plan_orders(offer.standing, offer.verdict, self._ledger, self._site, now_us, ran=ran)
             orders += offer.orders
         self._at("claim.before")
-        settlements = await self._dispatcher.dispatch(orders)
+        settlements = await self._dispatch(orders)
         self._at("claim.after")
         answers = iter(settlements)
-        is_away = forgot = False
-        for offer, place in zip(offers, places, strict=True):
-            answered = [(order, next(answers)) for order in offer.orders]
-            moves = []
-            for order, settlement in answered:
-                move = apply(offer.standing, order, settlement)
-                moves.append(move)
-                self._report(offer, move, order, settlement)
-            is_away = is_away or Move.BROKER_AWAY in moves
-            forgot = forgot or Move.BROKER_FORGOT in moves
-            await self._plan_after(offer, place, moves, answered, now_us)
-        if forgot:
+        seen: set[Move] = set()
+        for offer in offers:
+            moves = [self._settle(offer, order, next(answers)) for order in offer.orders]
+            if Move.INVALID in moves:
+                moves.append(await self._pass_over(offer, offer.orders[moves.index(Move.INVALID)]))
+            self._plan_after(offer, moves)
+            seen.update(moves)
+        if Move.BROKER_FORGOT in seen:
             raise _BrokerForgotError
-        if is_away:
+        if Move.BROKER_AWAY in seen:
             message = "the broker went away"
             raise BrokerDown(message)
+        self._pause_s = RETRY_FIRST_S
 
     async def _already_ran(self, offers: list[_Offer]) -> frozenset[str]:
         """Look up suspect occurrences in the result back-end."""
@@ -212,57 +231,61 @@ class Scheduler:
                 suspects += [order.item.task_id for order in orders if order.item is not None]
         return await self._dispatcher.finished(suspects) if suspects else frozenset()
 
-    def _enqueued(self, standing: Standing, at_us: int) -> None:
-        late_us = self._clock.now_us() - at_us
-        self._emit(OccurrenceEnqueued(standing.entry.name, at_us, late_us / SECOND_US, late_us > GRACE_US))
-
-    def _report(self, offer: _Offer, move: Move, order: Order, settlement: Settlement) -> None:
-        entry, at_us = offer.standing.entry, order.ticket.not_before_us
-        if move is Move.ENQUEUED and offer.verdict.due:
-            if at_us <= offer.standing.suspect_until_us:
+    def _settle(self, offer: _Offer, order: Order, settlement: Settlement) -> Move:
+        """Take note of an answer, and tell what it means."""
+        standing, entry, at_us = offer.standing, offer.standing.entry, order.ticket.not_before_us
+        move = apply(standing, order, settlement)
+        skipped = offer.verdict.skipped if order is offer.orders[0] else None
+        if move is Move.BROKER_AWAY:
+            standing.skip_in_doubt = skipped or standing.skip_in_doubt
+        elif move is Move.ENQUEUED:
+            self._skipped(standing, skipped)
+            if offer.verdict.due and at_us <= standing.suspect_until_us:
                 self._emit(OccurrenceRepeated(entry.name, at_us, had_run=order.item is None))
             if order.item is not None:
-                self._enqueued(offer.standing, at_us)
+                self._enqueued(standing, at_us)
         elif move is Move.TAKEN and order.item is not None:
             self._emit(OccurrenceTaken(entry.name, at_us))
         elif move is Move.BLOCKED:
             self._emit(OccurrenceBlocked(entry.name, at_us, Public(settlement.found or "")))
         elif move is Move.SUPERSEDED:
             self._emit(EntrySuperseded(entry.name))
+        return move
 
-    async def _plan_after(
-        self, offer: _Offer, place: int, moves: list[Move], answered: list[tuple[Order, Settlement]], now_us: int
-    ) -> None:
-        verdict, entry = offer.verdict, offer.standing.entry
+    def _enqueued(self, standing: Standing, at_us: int) -> None:
+        late_us = self._pace.now_us() - at_us
+        self._emit(OccurrenceEnqueued(standing.entry.name, at_us, late_us / SECOND_US, late_us > GRACE_US))
+
+    def _skipped(self, standing: Standing, one: Skipped | None) -> None:
+        if one is not None:
+            self._emit(OccurrencesSkipped(standing.entry.name, one.first_us, one.last_us, one.count, one.reason))
+
+    def _plan_after(self, offer: _Offer, moves: list[Move]) -> None:
+        wake_us: int | None = self._pace.now_us()
         if all(move in (Move.ENQUEUED, Move.TAKEN) for move in moves):
-            skipped = verdict.skipped
-            if skipped is not None and Move.ENQUEUED in moves:
-                self._emit(
-                    OccurrencesSkipped(entry.name, skipped.first_us, skipped.last_us, skipped.count, skipped.reason)
-                )
-            self._plan(place, verdict.wake_us)
-        elif Move.INVALID in moves:
-            await self._pass_over(offer, place)
+            wake_us = offer.verdict.wake_us
+            self._emit(EntryPlanned(offer.standing.entry.name, wake_us))
         elif Move.WAIT in moves:
-            order, settlement = answered[moves.index(Move.WAIT)]
-            self._plan(place, now_us + max(order.ticket.not_before_us - settlement.broker_us, 1000))
+            wake_us = self._pace.now_us() + EARLY_US
         elif Move.BLOCKED in moves:
-            self._plan(place, now_us + BLOCKED_US)
-        elif Move.SUPERSEDED not in moves:
-            self._plan(place, now_us)
+            wake_us = self._pace.now_us() + BLOCKED_US
+        self._plan(offer.place, wake_us)
 
-    async def _pass_over(self, offer: _Offer, place: int) -> None:
+    async def _pass_over(self, offer: _Offer, order: Order) -> Move:
         """Advance past an occurrence no worker could take, so that it is reported once and not for ever."""
-        standing, order = offer.standing, offer.orders[0]
-        at_us = order.ticket.not_before_us
-        reason = Public("its message would be malformed")
-        self._emit(OccurrenceInvalid(standing.entry.name, at_us, reason))
+        standing, at_us = offer.standing, order.ticket.not_before_us
         assert standing.horizon is not None
-        advanced = str(Horizon(standing.revision, at_us))
-        ticket = Ticket(self._ledger, str(standing.entry.name), str(standing.horizon), advanced)
-        [settlement] = await self._dispatcher.dispatch([Order(ticket, None)])
-        apply(standing, Order(ticket, None), settlement)
-        self._plan(place, self._clock.now_us())
+        if standing.invalid_us != at_us:
+            standing.invalid_us = at_us
+            self._emit(OccurrenceInvalid(standing.entry.name, at_us, Public("its message would be malformed")))
+        bare = Order(order.ticket._replace(expect=str(standing.horizon)), None)
+        [settlement] = await self._dispatch([bare])
+        move = apply(standing, bare, settlement)
+        if move is Move.ENQUEUED and order is offer.orders[0]:
+            self._skipped(standing, offer.verdict.skipped)
+        elif move is Move.SUPERSEDED:
+            self._emit(EntrySuperseded(standing.entry.name))
+        return move
 
     async def _sleep(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

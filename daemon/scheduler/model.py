@@ -37,7 +37,7 @@ class Entry:
 
     Attributes:
         name: its key in the site file, and its identity.
-        expires_us: how long after its occurrence a message may still be run; ``None`` for ever.
+        expires_us: how long after it was enqueued a message may still be run, as Celery counts; ``None`` for ever.
     """
 
     name: Public

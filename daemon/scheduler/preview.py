@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.clock import SECOND_US, instant
-from daemon.scheduler.trigger import CLOCK_CHANGE_LIMIT_S, Cron, Dst, Trigger
+from daemon.scheduler.trigger import Cron, Dst, Trigger
 from daemon.scheduler.zone import Segment, WallClock
 
 
@@ -30,36 +30,31 @@ def preview(trigger: Trigger, zone: str, after_us: int) -> Iterator[Fire]:
         before = at_us
 
 
-def describe_zone(at_us: int, zone: str) -> str:
-    """Give the abbreviation of a zone at an instant."""
-    return WallClock(zone).show(at_us // SECOND_US).tzname() or zone
-
-
 def _note(cron: Cron, before_us: int, at_us: int) -> str:
     at_s = at_us // SECOND_US
     here = cron.clock.segment_at(at_s)
-    skipped = _skipped_by_gap(cron, before_us // SECOND_US, at_s)
-    if skipped is not None:
-        if cron.is_fixed and at_s == here.start_s:
-            return f"{skipped} does not exist, the clocks go forward; fires right after"
-        return f"{skipped} does not exist, the clocks go forward; does not fire"
+    gap = _gap_between(cron, before_us // SECOND_US, at_s)
+    if gap is not None:
+        segment, wall_s = gap
+        then = "fires right after" if cron.heeds(segment) else "does not fire"
+        return f"{instant(wall_s * SECOND_US):%Y-%m-%d %H:%M} does not exist, the clocks go forward; {then}"
     if here.shift_s < 0 and at_s - here.start_s < -here.shift_s:
         return "the clocks went back; this time of day comes for the second time"
     following = cron.clock.segment_at(here.end_s)
     if following.shift_s < 0 and here.end_s - at_s <= -following.shift_s:
-        again = "fires the first time only" if cron.is_fixed else "fires both times"
+        again = "fires the first time only" if cron.heeds(following) else "fires both times"
         return f"the clocks go back; this time of day comes twice, {again}"
     return ""
 
 
-def _skipped_by_gap(cron: Cron, before_s: int, at_s: int) -> str | None:
-    """Name the first matching wall time that a gap between two instants swallowed."""
-    if before_s >= at_s:
+def _gap_between(cron: Cron, before_s: int, at_s: int) -> tuple[Segment, int] | None:
+    """Find the first gap between two instants that swallowed a matching wall time; the segment after it, and that time."""
+    if cron.dst is Dst.CRON and not cron.is_fixed:
         return None
-    segment: Segment = cron.clock.segment_at(at_s)
-    if segment.shift_s <= 0 or segment.start_s <= before_s or segment.shift_s >= CLOCK_CHANGE_LIMIT_S:
-        return None
-    wall_s = cron.first_in_gap(segment)
-    if wall_s is None or (cron.dst is Dst.CRON and not cron.is_fixed):
-        return None
-    return f"{instant(wall_s * SECOND_US):%Y-%m-%d %H:%M}"
+    segment = cron.clock.segment_at(before_s)
+    while segment.end_s <= at_s:
+        segment = cron.clock.segment_at(segment.end_s)
+        wall_s = cron.first_in_gap(segment) if segment.shift_s > 0 else None
+        if wall_s is not None:
+            return segment, wall_s
+    return None

@@ -8,7 +8,7 @@ from enum import Enum
 from daemon.keys import occurrence_id
 from daemon.ports import Order, Settled, Settlement, Ticket, WorkItem
 from daemon.public import Public
-from daemon.scheduler.evaluate import Verdict
+from daemon.scheduler.evaluate import Skipped, Verdict
 from daemon.scheduler.model import Entry, Horizon, parse_horizon
 
 
@@ -20,6 +20,8 @@ class Standing:
         horizon: what the broker is believed to remember.
         suspect_until_us: occurrences up to here were pushed before and the broker forgot; they may have run.
         in_doubt: horizons of occurrences whose orders got no answer, in order; found later, they were enqueued.
+        skip_in_doubt: occurrences passed over by an order that got no answer.
+        invalid_us: the last occurrence that was reported as invalid.
         is_superseded: another daemon has given the entry another timing.
     """
 
@@ -29,6 +31,8 @@ class Standing:
     horizon: Horizon | None = None
     suspect_until_us: int = 0
     in_doubt: tuple[str, ...] = ()
+    skip_in_doubt: Skipped | None = None
+    invalid_us: int | None = None
     is_superseded: bool = False
 
     @classmethod
@@ -136,10 +140,11 @@ def meet(standing: Standing, found: Horizon) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What to ask of the broker for an entry, if anything, and what was found to be enqueued already."""
+    """What to ask of the broker for an entry, if anything, and what was found to be enqueued or passed over already."""
 
     order: Order | None = None
     enqueued_us: tuple[int, ...] = ()
+    skipped: Skipped | None = None
 
 
 def adopt(standing: Standing, ledger: Public, found: str | None, broker_us: int, suspect_us: int) -> Adoption:
@@ -152,8 +157,10 @@ def adopt(standing: Standing, ledger: Public, found: str | None, broker_us: int,
     """
     known = standing.horizon
     here = parse_horizon(found) if found is not None else None
+    skipped, standing.skip_in_doubt = standing.skip_in_doubt, None
     if here is not None and here.revision == standing.revision:
-        return Adoption(None, meet(standing, here))
+        is_settled = skipped is not None and skipped.last_us <= here.at_us
+        return Adoption(None, meet(standing, here), skipped if is_settled else None)
     if found is not None and known is not None:
         standing.is_superseded = True
         return Adoption()

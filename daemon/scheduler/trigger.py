@@ -96,7 +96,7 @@ class Cron:
 
     def _in_segment(self, segment: Segment, start: int) -> int | None:
         """Give the first match from ``start`` on, reckoned with the segment's offset; it may lie beyond its end."""
-        if self.is_fixed and abs(segment.shift_s) < CLOCK_CHANGE_LIMIT_S:
+        if self.heeds(segment):
             if segment.shift_s > 0 and start == segment.start_s and self.first_in_gap(segment) is not None:
                 return start
             if segment.shift_s < 0:
@@ -104,6 +104,10 @@ class Cron:
                 start = max(start, segment.start_s - segment.shift_s)
         wall = self._walls.first_at_or_after(start + segment.offset_s)
         return None if wall is None else wall - segment.offset_s
+
+    def heeds(self, segment: Segment) -> bool:
+        """Say whether the clock change that ``segment`` began with is one that a job at fixed times is spared."""
+        return self.is_fixed and abs(segment.shift_s) < CLOCK_CHANGE_LIMIT_S
 
     def first_in_gap(self, segment: Segment) -> int | None:
         """Give the first matching wall time in the gap that ``segment`` began with, in seconds of the wall clock."""
