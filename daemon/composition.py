@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import signal
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -19,7 +22,7 @@ from daemon.clock import SECOND_US, Clock, SystemClock
 from daemon.dispatch import EMBEDDED, BrokerState, CeleryDispatcher, broker_address
 from daemon.embedded_broker import EmbeddedBroker, Place
 from daemon.errors import BrokerDown
-from daemon.events import DaemonReady, DaemonStopping, Warned
+from daemon.events import DaemonReady, DaemonStopping, ServiceCrashed, Warned
 from daemon.hl7listener.drain import Drain
 from daemon.hl7listener.server import Listener
 from daemon.hl7listener.spool import Limits, Spool
@@ -27,12 +30,12 @@ from daemon.lifecycle import Service
 from daemon.metrics import Metrics
 from daemon.notify import Notifier
 from daemon.ports import Emit, FaultPoint, no_fault
-from daemon.public import Public
+from daemon.public import Public, frames, reason
 from daemon.scheduler import Scheduler
 from daemon.settings.sections import CelerySection
 from daemon.site import Site
 from daemon.state_dir import StateDir
-from daemon.supervisor import Supervisor
+from daemon.supervisor import SOFTWARE_ERROR, Supervisor
 
 STALL_LIMIT_S = 15.0
 """A spool or schedule that has not moved for this long although it should is not ready, and is not reported alive."""
@@ -189,6 +192,7 @@ class Daemon:
             supervisor = Supervisor(
                 self._services(), self._clock, self._emit, drain_timeout_s=settings.site.drain_timeout
             )
+            asyncio.get_running_loop().set_exception_handler(partial(self._callback_failed, supervisor))
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self._heed_signals, supervisor)
                 tasks.start_soon(self._pet_watchdog)
@@ -234,7 +238,18 @@ class Daemon:
                 asked_at_s = self._clock.monotonic_s()
                 self._emit(DaemonStopping(Public(signal.Signals(number).name), budget_s))
                 self._around.notifier.stopping(budget_s)
+                self._around.at("stop.drain")
                 supervisor.stop()
+
+    def _callback_failed(
+        self, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        """End the process after a bug in a callback of the event loop. The loop's own words quote arguments; they go unused."""
+        del loop
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self._emit(ServiceCrashed(Public("event-loop"), reason(error), frames(error)))
+            supervisor.stop(SOFTWARE_ERROR)
 
     async def _pet_watchdog(self) -> None:
         every_s = self._around.notifier.watchdog_s

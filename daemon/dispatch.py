@@ -38,6 +38,7 @@ from shim.routing import Route, Router
 from shim.transport import RedisTransport
 
 EMBEDDED = "embedded"
+NOT_SENT = "not-sent"
 LOOK_EVERY_S = 2.0
 """How often the broker is asked what it is: a fail-over, an eviction policy or a role change shows within it."""
 
@@ -94,6 +95,7 @@ class CeleryDispatcher:
         self._tags = (f"{prefix}-{number:x}" for prefix in (secrets.token_hex(10),) for number in itertools.count())
         self._seen = BrokerSeen(BrokerState.UNKNOWN, None, clock.monotonic_s())
         self._stop = anyio.Event()
+        self._look_now = anyio.Event()
         self.is_up = anyio.Event()
         """Set once the broker has answered for the first time."""
 
@@ -110,8 +112,9 @@ class CeleryDispatcher:
                 tasks.start_soon(self._publisher.run)
                 while not self._stop.is_set():
                     await self._look()
+                    self._look_now = anyio.Event()
                     with anyio.move_on_after(LOOK_EVERY_S):
-                        await self._stop.wait()
+                        await self._look_now.wait()
                 tasks.cancel_scope.cancel()
         finally:
             links = [self._link, self._watch] + ([self._results.link] if self._results is not None else [])
@@ -122,6 +125,7 @@ class CeleryDispatcher:
     async def drain(self) -> None:
         """Stop publishing."""
         self._stop.set()
+        self._look_now.set()
 
     @property
     def seen(self) -> BrokerSeen:
@@ -179,15 +183,20 @@ class CeleryDispatcher:
             except RequestInvalid as error:
                 settlements[place] = Settlement(Settled.INVALID, str(error))
         for place, result in zip(places, await self._publish(writes), strict=True):
-            settlements[place] = Settlement(_SETTLED[result.outcome], result.found, result.server_us)
+            found = NOT_SENT if result.outcome is Outcome.NOT_WRITTEN else result.found
+            settlements[place] = Settlement(_SETTLED[result.outcome], found, result.server_us)
         return [settlement for settlement in settlements if settlement is not None]
 
     async def _publish(self, writes: list[Write]) -> list[WriteResult]:
         try:
-            return await self._publisher.write(writes)
+            results = await self._publisher.write(writes)
         except BrokerRefused as error:
             self._lost(error)
             return [WriteResult(Outcome.UNCERTAIN)] * len(writes)
+        answered = not results or results[-1].outcome not in (Outcome.NOT_WRITTEN, Outcome.UNCERTAIN)
+        if answered != (self._seen.state is BrokerState.UP):
+            self._look_now.set()  # what is known of the broker is out of date
+        return results
 
     def _write(self, order: Order) -> Write:
         ticket = order.ticket

@@ -244,6 +244,15 @@ class PeerRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionCrashed:
+    """A connection met a bug of ours and was closed."""
+
+    feed: Public
+    error: Public
+    frames: Public
+
+
+@dataclass(frozen=True, slots=True)
 class Deviated:
     """A sender framed its messages otherwise than the standard says; they were understood all the same."""
 

@@ -59,6 +59,7 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     events.FeedListening: (Level.INFO, "feed.listening"),
     events.PeerConnected: (Level.DEBUG, "peer.connected"),
     events.PeerGone: (Level.DEBUG, "peer.gone"),
+    events.ConnectionCrashed: (Level.ERROR, "connection.crashed"),
     events.PeerRefused: (Level.WARNING, "peer.refused"),
     events.Deviated: (Level.DEBUG, "feed.deviated"),
     events.Quarantined: (Level.WARNING, "message.quarantined"),

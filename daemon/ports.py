@@ -80,7 +80,7 @@ class Settled(Enum):
     EARLY = "early"
     """The broker's clock is not there yet; ``broker_us`` tells where it is."""
     UNAVAILABLE = "unavailable"
-    """The broker was not reached, or refused; carried out or not, the same order again is safe."""
+    """The broker was not reached (``found`` is ``not-sent``), or gave no answer; the same order again is safe."""
     BLOCKED = "blocked"
     """A key it needs holds something else; ``found`` names it. Others are not affected."""
     INVALID = "invalid"

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeAlias
 
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, unwrapped
 
 
 class Public(str):
@@ -27,10 +27,17 @@ WITHHELD = Public("<withheld>")
 _FRAMES_SHOWN = 6
 
 
+def escaped(text: str) -> str:
+    """Write what is not printable (controls, line ends, bidi marks, lone surrogates) as escapes, so that a line stays one."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+
+
 def shown(value: object) -> Public:
     """Turn a field into text; anything that is not a ``Field`` is withheld, whatever the type checker was told."""
     if isinstance(value, Public):
-        return value if value.isprintable() else Public(ascii(str(value))[1:-1])
+        return Public(escaped(value))
     if isinstance(value, bool) or value is None:
         return Public(str(value).lower() if value is not None else "-")
     if isinstance(value, (int, float)):
@@ -44,6 +51,7 @@ def shown(value: object) -> Public:
 
 def reason(error: BaseException) -> Public:
     """Describe an error: our own in its words, any other by its type alone, for its text may quote what it failed on."""
+    error = unwrapped(error)
     if isinstance(error, DaemonError):
         return Public(f"{error}; {error.hint}" if error.hint else str(error))
     if isinstance(error, OSError) and error.strerror:
@@ -53,7 +61,7 @@ def reason(error: BaseException) -> Public:
 
 def frames(error: BaseException) -> Public:
     """Name the places an error passed, innermost first: file, line and function; no values, no source lines."""
-    stack = traceback.extract_tb(error.__traceback__)[-_FRAMES_SHOWN:]
+    stack = traceback.extract_tb(unwrapped(error).__traceback__)[-_FRAMES_SHOWN:]
     places = (
         f"{'/'.join(frame.filename.rsplit('/', 2)[-2:])}:{frame.lineno} {frame.name}" for frame in reversed(stack)
     )

@@ -15,9 +15,9 @@ import orjson
 from daemon.cli.options import load_or_exit, site_option
 from daemon.clock import SECOND_US, SystemClock, microseconds
 from daemon.composition import make_dispatcher
-from daemon.dispatch import EMBEDDED, CeleryDispatcher
+from daemon.dispatch import EMBEDDED, NOT_SENT, CeleryDispatcher
 from daemon.embedded_broker import known_place
-from daemon.errors import BrokerDown
+from daemon.errors import BrokerDown, DaemonError
 from daemon.keys import SENT_FIELD, SENT_TTL_S, sent_ledger
 from daemon.ports import Order, Settled, Ticket, WorkItem
 from daemon.public import Public
@@ -25,7 +25,14 @@ from daemon.settings.values import parse_duration_s
 from daemon.site import Site
 
 ANSWER_LIMIT_S = 10.0
-_EXIT_DATA, _EXIT_FAILED = 65, 1
+_EXIT_FAILED = 1
+
+
+class TaskRefused(DaemonError):
+    """A task no worker could take."""
+
+    code = "task-refused"
+    exit_code = 65
 
 
 @click.command()
@@ -86,19 +93,22 @@ async def _send(site: Site, item: WorkItem, wait_s: float | None) -> dict[str, A
 
 async def _enqueue(dispatcher: CeleryDispatcher, order: Order) -> None:
     """Have an order carried out; while no answer comes it is given again, which its ticket makes safe."""
+    assert order.item is not None  # a task is what this command sends
+    was_sent = False
     with anyio.move_on_after(ANSWER_LIMIT_S):
         while True:
             [settlement] = await dispatcher.dispatch([order])
             if settlement.outcome in (Settled.ENQUEUED, Settled.ALREADY):
                 return
             if settlement.outcome is Settled.INVALID:
-                click.echo(f"carillon: {settlement.found}", err=True)
-                raise click.exceptions.Exit(_EXIT_DATA)
+                raise TaskRefused(settlement.found or "no worker could take this")
+            was_sent = was_sent or settlement.found != NOT_SENT
             await anyio.sleep(0.2)
-    message = "the broker gave no answer; it is not known whether the task was enqueued"
-    raise BrokerDown(
-        message, hint=f"send it again with --id {order.item.task_id if order.item else ''}: it happens once"
-    )
+    if was_sent:
+        message = "the broker gave no answer; it is not known whether the task was enqueued"
+        raise BrokerDown(message, hint=f"send it again with --id {order.item.task_id}: it happens once")
+    message = f"the broker at {dispatcher.address} does not answer; nothing was enqueued"
+    raise BrokerDown(message)
 
 
 async def _result(dispatcher: CeleryDispatcher, task_id: str, wait_s: float) -> dict[str, Any]:

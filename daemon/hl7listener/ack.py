@@ -112,6 +112,8 @@ def _msh(header: Header, stamp: bytes, control_id: str, version: tuple[int, ...]
     separator = header.delimiters.field
     fields = header.fields
     condition = _NEVER if is_enhanced else b""
+    if b"+" in separator + fields[0]:  # the sign of the offset would delimit
+        stamp = stamp.partition(b"+")[0]
     return separator.join(
         (
             b"MSH" + separator + fields[0],

@@ -95,8 +95,8 @@ def _strict(data: bytes, codec: str, source: CharsetSource) -> Decoded | None:
 
 def is_known_codec(name: str) -> bool:
     """Say whether ``name`` can be a feed's default: a text codec of Python that keeps ASCII as it is."""
-    probe = bytes(range(0x20, 0x7F))
+    probes = (b"\\u0041", b"xn--bcher-kva", bytes(range(0x20, 0x7F)))
     try:
-        return probe.decode(name) == probe.decode("ascii")
-    except (LookupError, UnicodeError):
+        return all(probe.decode(name) == probe.decode("ascii") for probe in probes)
+    except (LookupError, ValueError):
         return False

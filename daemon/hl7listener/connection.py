@@ -13,14 +13,14 @@ from functools import partial
 from typing import Protocol, cast
 
 from daemon.clock import SECOND_US, Clock
-from daemon.events import Answered, Deviated, Quarantined, Resent
+from daemon.events import Answered, ConnectionCrashed, Deviated, Quarantined, Resent
 from daemon.hl7listener.ack import Code, acknowledge, codes_due, time_stamp
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.finding import Disposition, Finding, judge, judge_oversized
 from daemon.hl7listener.framer import Block, Breach, Broken, Framer, Oversized, Strayed
 from daemon.hl7listener.spool import Arrival, NotStored, Stored
 from daemon.ports import Emit, FaultPoint
-from daemon.public import Public
+from daemon.public import Public, frames, reason
 from daemon.sockets import keep_alive
 
 WINDOW_BLOCKS = 256
@@ -41,6 +41,7 @@ class Goodbye(Enum):
     NOT_STORED = "could-not-store"
     LIMIT = "too-many-connections"
     DRAIN = "stopping"
+    BUG = "bug"
 
 
 class Host(Protocol):
@@ -110,7 +111,18 @@ class Connection(asyncio.Protocol):
         self.adjust()
 
     def data_received(self, data: bytes) -> None:
-        """Cut bytes into blocks and have each stored."""
+        """Cut bytes into blocks and have each stored.
+
+        A bug met on the way is reported and ends this connection alone: its sender keeps what was not acknowledged, and the
+        others go on.
+        """
+        try:
+            self._receive(data)
+        except Exception as error:  # noqa: BLE001 - the connection's edge
+            self._host.emit(ConnectionCrashed(self._host.feed.name, reason(error), frames(error)))
+            self.close(Goodbye.BUG)
+
+    def _receive(self, data: bytes) -> None:
         now_s = self._host.clock.monotonic_s()
         self._heard_at_s = now_s
         was_open = self._framer.is_open

@@ -10,7 +10,7 @@ from daemon.clock import instant
 from daemon.hl7listener.charset import Decoded
 from daemon.hl7listener.finding import Finding
 from daemon.hl7listener.header import Header
-from daemon.hl7listener.path import Segments, split_segments
+from daemon.hl7listener.path import Segments, first_segment
 from daemon.public import Public
 
 _TIME = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,4})?)?)?)?)?)?([+-]\d{4})?", re.ASCII)
@@ -34,9 +34,10 @@ def document(data: bytes, received_us: int, feed: Public, header: Header, decode
     """Write a message as a JSON document: header fields as text, the decoded text, and the exact bytes in base64."""
     separator = header.delimiters.field.decode("ascii")
     component = header.delimiters.component.decode("ascii")
-    fields = split_segments(decoded.text.lstrip("\r\n"), separator, limit=1)[0].split(separator)
+    fields = first_segment(decoded.text, separator).split(separator, 12)
     fields += ("",) * (12 - len(fields))
-    kind = fields[8].split(component)
+    repetition = header.delimiters.repetition.decode("ascii")
+    kind = fields[8].split(repetition, 1)[0].split(component, 3)
     kind += ("",) * (3 - len(kind))
     return {
         "feed": str(feed),

@@ -6,12 +6,16 @@ mark and our cursor are compared whenever they may differ:
 * the mark is ahead: we stopped between the push and our own note of it; the messages are there, the cursor follows;
 * the mark is behind, or gone: the broker lost its last writes. Those messages are looked up in the result back-end and
   pushed again, under the same task ids, unless they are known to have run.
+
+That is done before the first push of each epoch, for it and for the one before it; and for the last epoch pushed from also
+at the start, for the broker may have forgotten while we were down, and every few seconds, for a quiet feed would not notice.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import anyio
 import anyio.lowlevel
@@ -25,7 +29,7 @@ from daemon.hl7listener.finding import judge
 from daemon.hl7listener.spool import Row, Spool
 from daemon.keys import MARK_TTL_S, SEQUENCE_FIELD, feed_ledger, message_id
 from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settled, Settlement, Ticket, WorkItem, no_fault
-from daemon.public import Public
+from daemon.public import Public, reason
 
 BATCH_ROWS = 100
 BATCH_BYTES = 1024 * 1024
@@ -38,9 +42,11 @@ TAIL_BYTES = 16 * 1024 * 1024
 
 SETTLE_EVERY_S = 0.25
 REPORT_EVERY_S = 1.0
+COMPARE_EVERY_S = 5.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 5.0
 FINISH_LIMIT_S = 5.0
 NEWEST, UNKNOWN = (1 << 63) - 1, -1
+LONGEST_MARK = 19
 _SHOWN = "<an HL7 message, not shown>"
 
 
@@ -65,6 +71,7 @@ class Drain:
         self._clock = clock
         self._emit = emit
         self._stop = anyio.Event()
+        self._is_serving = False
         self._lanes = [
             Lane(site, feed, spool, dispatcher, clock, emit, suspect_us, at, self._is_stopping) for feed in feeds
         ]
@@ -89,20 +96,25 @@ class Drain:
 
     async def serve(self) -> None:
         """Hand messages on until drained."""
-        async with anyio.create_task_group() as tasks:
-            for lane in self._lanes:
-                tasks.start_soon(lane.run)
-            while not self._stop.is_set():
+        self._is_serving = True
+        try:
+            async with anyio.create_task_group() as tasks:
                 for lane in self._lanes:
-                    await lane.report()
-                with anyio.move_on_after(REPORT_EVERY_S):
-                    await self._stop.wait()
+                    tasks.start_soon(lane.run)
+                while not self._stop.is_set():
+                    for lane in self._lanes:
+                        await lane.report()
+                    with anyio.move_on_after(REPORT_EVERY_S):
+                        await self._stop.wait()
+        finally:
+            self._is_serving = False
 
     async def drain(self) -> None:
         """Hand on what is at hand, for a moment; the rest stays in the spool, which is durable."""
-        with anyio.move_on_after(FINISH_LIMIT_S):
-            for lane in self._lanes:
-                await lane.wait_idle()
+        if self._is_serving:
+            with anyio.move_on_after(FINISH_LIMIT_S):
+                for lane in self._lanes:
+                    await lane.wait_idle()
         self._stop.set()
         for lane in self._lanes:
             lane.wake()
@@ -126,6 +138,7 @@ class Lane:
         """Keep the collaborators."""
         self.feed = feed
         self.is_away = False
+        self._is_unreadable = False
         self._site = site
         self._spool = spool
         self._dispatcher = dispatcher
@@ -147,6 +160,7 @@ class Lane:
         self._is_behind = True
         self._cursor = self._settled = UNKNOWN
         self._settled_at_s = 0.0
+        self._compared_at_s: float | None = None
         self._marks: dict[str, int | None] = {}
         self._suspect_until = 0
         self._newest = 0
@@ -202,14 +216,17 @@ class Lane:
             try:
                 await self._begin()
                 rows = await self._next_rows()
-                if not rows:
-                    self._progress.set()
-                    await self._idle()
-                    continue
-                await self._push(rows)
+                self._is_unreadable = False
+                if rows:
+                    await self._push(rows)
                 self.is_away, pause_s = False, RETRY_FIRST_S
                 self._progress.set()
-            except (BrokerDown, SpoolFailed):
+                if not rows:
+                    await self._idle()
+            except (BrokerDown, SpoolFailed) as error:
+                if isinstance(error, SpoolFailed) and not self._is_unreadable:
+                    self._is_unreadable = True
+                    self._emit(Warned(Public("spool-not-readable"), self.feed.name, reason(error)))
                 self.is_away = True
                 self._progress.set()
                 await self._sleep(pause_s)
@@ -221,6 +238,10 @@ class Lane:
     async def _begin(self) -> None:
         if self._cursor == UNKNOWN:
             self._cursor = self._settled = await self._spool.reader.cursor(self.feed.name)
+        now_s = self._clock.monotonic_s()
+        if self._compared_at_s is None or now_s - self._compared_at_s >= COMPARE_EVERY_S:
+            await self._compare()
+            self._compared_at_s = now_s
 
     async def _next_rows(self) -> list[Row]:
         """Give the next messages of one epoch, from memory or from the disk."""
@@ -234,7 +255,12 @@ class Lane:
         else:
             while self._tail and self._tail[0].seq <= self._cursor:
                 self._drop_first()
-            rows = [self._tail[place] for place in range(min(len(self._tail), BATCH_ROWS))]
+            rows, size = [], 0
+            for row in islice(self._tail, BATCH_ROWS):
+                size += len(row.data)
+                if rows and size > BATCH_BYTES:
+                    break
+                rows.append(row)
         return [row for row in rows if row.epoch == rows[0].epoch]
 
     def _drop_first(self) -> None:
@@ -242,13 +268,10 @@ class Lane:
 
     async def _idle(self) -> None:
         """Wait for the next message; note on disk how far the feed is once nothing has come for a moment."""
-        if self._is_behind:
+        if self._is_behind or self._is_stopping():
             return
         self._changed = anyio.Event()
-        if self._cursor == self._settled:
-            await self._changed.wait()
-            return
-        with anyio.move_on_after(SETTLE_EVERY_S):
+        with anyio.move_on_after(COMPARE_EVERY_S if self._cursor == self._settled else SETTLE_EVERY_S):
             await self._changed.wait()
             return
         self._settle(now=True)
@@ -272,7 +295,10 @@ class Lane:
         epoch = rows[0].epoch
         ledger = feed_ledger(self._site, self.feed.name, epoch)
         if epoch not in self._marks:
-            await self._reconcile(epoch)
+            cursor = self._cursor
+            await self._compare()
+            if self._cursor == cursor:
+                await self._reconcile(epoch)
             return  # the cursor may have moved
         ran = await self._already_ran(rows)
         orders: list[tuple[Row, Order]] = []
@@ -286,17 +312,18 @@ class Lane:
             orders.append((row, order))
             mark = row.seq
         if not orders:
-            self._park(rows[0], Public("no longer a message with a route"))
+            why = "no longer a message with a route" if rows[0].is_whole else "its bytes are not what was stored"
+            self._park(rows[0], Public(why))
             return
         self._at("push.before")
         settlements = await self._dispatcher.dispatch([order for _, order in orders])
         self._at("push.after")
-        await self._apply(orders, settlements, ran)
+        await self._apply(orders, settlements)
         self._settle()
         self._at("mark.after")
 
-    async def _apply(self, orders: list[tuple[Row, Order]], settlements: list[Settlement], ran: frozenset[str]) -> None:
-        pushed = already = repeated = 0
+    async def _apply(self, orders: list[tuple[Row, Order]], settlements: list[Settlement]) -> None:
+        pushed = already = again = had_run = 0
         first = orders[0][0]
         problem: Settlement | None = None
         row = first
@@ -304,14 +331,17 @@ class Lane:
             if settlement.outcome not in (Settled.ENQUEUED, Settled.ALREADY):
                 problem = settlement
                 break
-            pushed += order.item is not None
-            already += settlement.outcome is Settled.ALREADY
-            repeated += row.seq <= self._suspect_until
+            if row.seq <= self._suspect_until:
+                again += order.item is not None
+                had_run += order.item is None
+            else:
+                pushed += 1
+                already += settlement.outcome is Settled.ALREADY
             self._marks[row.epoch] = self._cursor = row.seq
         waited_s = max(self._clock.now_us() - first.received_us, 0) / SECOND_US
-        if repeated:
-            self._emit(MessagesRepeated(self.feed.name, pushed, len(ran)))
-        elif pushed:
+        if again or had_run:
+            self._emit(MessagesRepeated(self.feed.name, again, had_run))
+        if pushed:
             self._emit(MessagesEnqueued(self.feed.name, pushed, already, waited_s))
         if problem is not None:
             await self._meet(problem, row)
@@ -330,7 +360,7 @@ class Lane:
             raise BrokerDown(message)
 
     def _order(self, row: Row, ledger: Public, mark: int | None, ran: frozenset[str]) -> Order | None:
-        item = self._item(row)
+        item = self._item(row) if row.is_whole else None
         if item is None:
             return None
         expect = None if mark is None else str(mark)
@@ -368,17 +398,21 @@ class Lane:
 
     # -- after a gap ---------------------------------------------------------------------------------------------------
 
+    async def _compare(self) -> None:
+        """Reconcile the epoch that was pushed from last."""
+        epoch = await self._spool.reader.last_epoch(self.feed.name, self._cursor)
+        if epoch is not None:
+            await self._reconcile(epoch)
+
     async def _reconcile(self, epoch: str) -> None:
         """Compare the broker's mark of an epoch with what we have pushed of it, and move the cursor to where they agree."""
         name, reader = self.feed.name, self._spool.reader
         ledger = await self._dispatcher.read(feed_ledger(self._site, name, epoch), [SEQUENCE_FIELD])
         found = ledger.values.get(SEQUENCE_FIELD)
-        mark = int(found) if found is not None and found.isdigit() else None
+        mark = None if found is None else self._number(found)
         ours = await reader.last_pushed(name, epoch, self._cursor)
         if mark is not None and mark > (await reader.last_pushed(name, epoch, NEWEST) or 0):
-            text = Public(f"the broker's mark {mark} is ahead of everything stored; nothing is handed on")
-            self._emit(Warned(Public("mark-ahead-of-spool"), name, text))
-            raise BrokerDown(text)
+            raise self._foreign_mark("mark-ahead-of-spool", f"the broker's mark {mark} is ahead of everything stored")
         if mark is not None and (ours is None or mark >= ours):
             self._cursor = max(self._cursor, mark)
         elif ours is not None:
@@ -389,3 +423,13 @@ class Lane:
                 self._cursor = start
                 self.read_again()
         self._marks[epoch] = mark
+
+    def _number(self, mark: str) -> int:
+        if mark.isascii() and mark.isdecimal() and len(mark) <= LONGEST_MARK:
+            return int(mark)
+        raise self._foreign_mark("mark-is-no-number", "the broker's mark is no number")
+
+    def _foreign_mark(self, code: str, what: str) -> BrokerDown:
+        text = Public(f"{what}; nothing is handed on")
+        self._emit(Warned(Public(code), self.feed.name, text))
+        return BrokerDown(text)

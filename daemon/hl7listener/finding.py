@@ -94,7 +94,7 @@ def judge(data: bytes, feed: Feed) -> Finding:
     if isinstance(header, HeaderFault):
         return Finding(Disposition.QUARANTINED, Verdict.REJECT, None, _HEADER_FAULTS[header], _NO_HEADER)
     if is_acknowledgement(data, header):
-        return _acknowledgement(header, feed)
+        return _acknowledgement(data, header, feed)
     if not header.fields[8]:
         return Finding(Disposition.QUARANTINED, Verdict.ERROR, header, Reason.NO_CONTROL_ID, _NO_CONTROL_ID)
     if header.version[:1] != (2,) and header.fields[10]:
@@ -113,9 +113,11 @@ def judge(data: bytes, feed: Feed) -> Finding:
 
 def judge_oversized(prefix: bytes) -> Finding:
     """Judge a block over the limit by its first bytes. Table 0357 has a code for it from 2.7 on; before, 207 is nearest."""
-    header = parse_header(prefix)
+    header = parse_header(_whole_fields(prefix))
     if isinstance(header, HeaderFault):
         return Finding(Disposition.QUARANTINED, Verdict.REJECT, None, Reason.TOO_LARGE, _NO_HEADER)
+    if is_acknowledgement(prefix, header):
+        return Finding(Disposition.QUARANTINED, Verdict.SILENT, header, Reason.TOO_LARGE)
     late = header.version >= (2, 7)
     error = Hl7Error(104, "Value too long") if late else Hl7Error(207, "Application internal error")
     return Finding(Disposition.QUARANTINED, Verdict.REJECT, header, Reason.TOO_LARGE, error)
@@ -123,14 +125,22 @@ def judge_oversized(prefix: bytes) -> Finding:
 
 def is_acknowledgement(data: bytes, header: Header) -> bool:
     """Say whether a message answers another: answering it in turn would never end (HL7 v2.5 2.9.2)."""
-    if header.message_type == "ACK":
-        return True
-    mark = data.find(b"MSA" + header.delimiters.field)
-    return mark > 0 and data[mark - 1] in b"\r\n"
+    name = b"MSA" + header.delimiters.field
+    return header.message_type == "ACK" or b"\r" + name in data or b"\n" + name in data
 
 
-def _acknowledgement(header: Header, feed: Feed) -> Finding:
+def _whole_fields(prefix: bytes) -> bytes:
+    """Leave out the last field if the header was cut off in it: half a control id must not be echoed as a whole one."""
+    if b"\r" in prefix or b"\n" in prefix:
+        return prefix
+    return prefix[: prefix.rfind(prefix[3:4]) + 1]
+
+
+def _acknowledgement(data: bytes, header: Header, feed: Feed) -> Finding:
     route = find_route(feed.routes, header.message_type, header.trigger_event)
-    if isinstance(route, Route):
-        return Finding(Disposition.ROUTED, Verdict.SILENT, header, Reason.ACKNOWLEDGEMENT, route=route)
-    return Finding(Disposition.PARKED, Verdict.SILENT, header, Reason.ACKNOWLEDGEMENT)
+    if not isinstance(route, Route):
+        return Finding(Disposition.PARKED, Verdict.SILENT, header, Reason.ACKNOWLEDGEMENT)
+    decoded = decode(data, header, feed.charset)
+    if isinstance(decoded, Undecodable):
+        return Finding(Disposition.QUARANTINED, Verdict.SILENT, header, Reason.CHARSET)
+    return Finding(Disposition.ROUTED, Verdict.SILENT, header, Reason.ACKNOWLEDGEMENT, route=route, decoded=decoded)

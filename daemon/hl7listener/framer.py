@@ -63,7 +63,7 @@ class Oversized:
 
 @dataclass(frozen=True, slots=True)
 class Strayed:
-    """A deviation was met; ``count`` is the number of bytes for noise."""
+    """A deviation was met; ``count`` is the number of bytes of noise, or of FS in a block's data."""
 
     kind: Deviation
     count: int = 1
@@ -104,6 +104,7 @@ class Framer:
         self._dropped = 0  # bytes of the open block already thrown away because it is over the limit
         self._prefix: bytes | None = None
         self._noise = self._line_ends = 0  # bytes since the last block
+        self._fs_inside = 0
         self._opening: bytearray | None = bytearray()
         self._broken = False
 
@@ -173,6 +174,7 @@ class Framer:
             mark = buffer.find(FS, self._scan)
             scanned = len(buffer) if mark < 0 else mark
             if self._dropped + scanned - at > 2 * self._limit:
+                self._count_inside(events)
                 self._oversized(events, at)
                 self._break(events, Breach.ENDLESS)
                 return None
@@ -182,7 +184,7 @@ class Framer:
             following = buffer[mark + 1]
             if following in (CR, LF, VT):
                 break
-            events.append(Strayed(Deviation.FS_IN_DATA))
+            self._fs_inside += 1
             self._scan = mark + 1
         if following != CR:
             events.append(Strayed(Deviation.LF_END if following == LF else Deviation.NO_CR))
@@ -203,6 +205,7 @@ class Framer:
             self._scan = 0
 
     def _finish(self, events: list[Event], at: int, mark: int) -> None:
+        self._count_inside(events)
         if self._dropped + mark - at > self._limit:
             self._oversized(events, at)
             return
@@ -214,9 +217,14 @@ class Framer:
             data = data[begun_anew + 1 :]
         events.append(Block(data))
 
+    def _count_inside(self, events: list[Event]) -> None:
+        if self._fs_inside:
+            events.append(Strayed(Deviation.FS_IN_DATA, self._fs_inside))
+            self._fs_inside = 0
+
     def _oversized(self, events: list[Event], at: int) -> None:
         prefix = self._prefix if self._prefix is not None else bytes(self._buffer[at : at + self._prefix_bytes])
-        events.append(Oversized(prefix))
+        events.append(Oversized(prefix.lstrip(START)))
         self._prefix, self._dropped = None, 0
 
     def _break(self, events: list[Event], breach: Breach) -> None:

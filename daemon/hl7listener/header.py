@@ -16,8 +16,9 @@ BOM = b"\xef\xbb\xbf"
 _MSH = b"MSH"
 _SHORTEST_ENCODING, _LONGEST_ENCODING = 2, 5
 _LINE_ENDS = b"\r\n"
+_LONGEST_VERSION = 16
 _FIELDS = 20
-"""Fields are padded to this many, so that the ones we read are always there."""
+"""Fields are cut or padded to this many, so that the ones we read are always there, and no more."""
 
 
 class HeaderFault(Enum):
@@ -52,7 +53,7 @@ class Header(NamedTuple):
     """The fields of an MSH segment. The representation shows none of them.
 
     Attributes:
-        fields: from MSH-2 on, at least up to MSH-21, as they stood.
+        fields: MSH-2 to MSH-21, as they stood.
         message_type, trigger_event: MSH-9.1 and MSH-9.2, such as ``ADT`` and ``A01``.
         version: MSH-12.1 as numbers, ``(2, 5, 1)``; empty if it is absent or not a version.
     """
@@ -91,43 +92,54 @@ def parse_header(data: bytes) -> Header | HeaderFault:
         return HeaderFault.EMPTY
     if not data.startswith(_MSH) or len(data) < 8:  # noqa: PLR2004 - MSH, a separator, four encoding characters
         return HeaderFault.NO_MSH
-    fields = data[4 : _segment_end(data)].split(data[3:4])
+    fields = data[4 : _segment_end(data)].split(data[3:4], _FIELDS)[:_FIELDS]
+    if not _SHORTEST_ENCODING <= len(fields[0]) <= _LONGEST_ENCODING:
+        return HeaderFault.DELIMITERS
     delimiters = _delimiters(data[3:4], fields[0])
     if delimiters is None:
         return HeaderFault.DELIMITERS
     if len(fields) < _FIELDS:
         fields += (b"",) * (_FIELDS - len(fields))
     kind = fields[7].split(delimiters.repetition, 1)[0].split(delimiters.component, 2)
+    version = fields[10].split(delimiters.component, 1)[0]
     return Header(
         delimiters,
         tuple(fields),
         kind[0].decode("latin-1"),
         kind[1].decode("latin-1") if len(kind) > 1 else "",
-        _version(fields[10], delimiters.component),
+        _version(version) if len(version) <= _LONGEST_VERSION else (),
     )
 
 
 def _segment_end(data: bytes) -> int:
-    carriage = data.find(b"\r")
-    line = data.find(b"\n", 0, carriage if carriage >= 0 else len(data))
-    if line >= 0:
-        return line
-    return carriage if carriage >= 0 else len(data)
+    """Find the end of the first segment, by the same rule as ``path.split_segments``."""
+    end = data.find(b"\r")
+    line = data.find(b"\n", 0, end if end >= 0 else len(data))
+    if end < 0 or line < 0:
+        return max(end, line) if max(end, line) >= 0 else len(data)
+    while line >= 0:
+        name = data[line + 1 : line + 5]
+        if name[3:] == data[3:4] and name[:3].isalnum() and name[:3].upper() == name[:3]:
+            end = line
+            break
+        line = data.find(b"\n", line + 1, end)
+    return len(data[:end].rstrip(b"\n"))
+
+
+# What is remembered is short: nothing of a message may outlive it in a cache.
 
 
 @lru_cache(maxsize=64)
 def _delimiters(separator: bytes, encoding: bytes) -> Delimiters | None:
     marks = separator + encoding
-    if not _SHORTEST_ENCODING <= len(encoding) <= _LONGEST_ENCODING or len(set(marks)) != len(marks):
-        return None
-    if not all(chr(mark) in punctuation for mark in marks):
+    if len(set(marks)) != len(marks) or not all(chr(mark) in punctuation for mark in marks):
         return None
     return Delimiters(separator, *(encoding[place : place + 1] for place in range(5)))
 
 
 @lru_cache(maxsize=64)
-def _version(field: bytes, component: bytes) -> tuple[int, ...]:
-    parts = field.split(component, 1)[0].strip().split(b".")
+def _version(text: bytes) -> tuple[int, ...]:
+    parts = text.strip().split(b".")
     if not all(part.isdigit() and len(part) <= 3 for part in parts):  # noqa: PLR2004
         return ()
     return tuple(int(part) for part in parts)

@@ -2,8 +2,8 @@
 
     SEGMENT[n]-FIELD[n].COMPONENT.SUBCOMPONENT
 
-``[n]`` counts occurrences of a segment and repetitions of a field from 1; left out, it is the first. A component or
-subcomponent that is asked for is given with its escape sequences resolved; a whole field is given as it stands.
+``[n]`` counts occurrences of a segment and repetitions of a field from 1; left out, it is the first. A value without parts
+is given with its escape sequences resolved; a field or component that has parts is given as it stands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _PATH = re.compile(
 )
 _HINT = 'write "PID-3", "PID-3.1", "PID-3[2].4.1" or "OBX[2]-5"'
 _CONTROL_SEGMENTS = frozenset(("MSH", "FHS", "BHS"))
-_ESCAPED_HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)\Z", re.ASCII)
+_OTHER_ESCAPE = re.compile(r"[HN]|[.CMXZ].*", re.ASCII | re.DOTALL)
+"""Highlighting, formatting, other character sets, hex that is none, local ones: escape sequences, but not resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,11 @@ class Segments:
         text, place = [parts[0]], 1
         while place < len(parts):
             word = parts[place]
-            resolved = known.get(word) if place + 1 < len(parts) else None
-            if resolved is None and place + 1 < len(parts):
-                resolved = _hex(word)
+            resolved = None
+            if place + 1 < len(parts):
+                resolved = known.get(word) or _hex(word)
+                if resolved is None and _OTHER_ESCAPE.fullmatch(word):
+                    resolved = escape + word + escape
             if resolved is None:  # unterminated or unknown: kept as it stands
                 text += (escape, word)
                 place += 1
@@ -124,27 +127,37 @@ class Segments:
         return "".join(text)
 
 
-def split_segments(text: str, separator: str, *, limit: int = -1) -> list[str]:
-    """Cut a message into segments; with a ``limit``, so many and the rest.
+def split_segments(text: str, separator: str) -> list[str]:
+    """Cut a message into segments.
 
-    CR ends a segment. LF ends one where the message has no CR at all, or where a segment name and the field separator
-    follow it; anywhere else it is data.
+    CR ends a segment. LF ends one where the message has no CR at all, where a segment name and the field separator follow
+    it, or beside a CR; anywhere else it is data.
     """
+    text = text.lstrip("\r\n")
     if "\r" not in text:
-        return text.split("\n", limit)
-    lines: list[str] = []
-    for line in text.split("\r", limit):
-        if "\n" not in line:
-            lines.append(line)
-            continue
-        first, *rest = line.split("\n")
-        lines.append(first)
-        for piece in rest:
-            if _begins_segment(piece, separator) or not (piece and lines[-1]):
-                lines.append(piece)
-            else:
-                lines[-1] += f"\n{piece}"
-    return lines
+        return text.split("\n")
+    segments = text.split("\r")
+    if "\n" not in text:
+        return segments
+    return [segment for line in segments for segment in _split_at_lf(line, separator)]
+
+
+def first_segment(text: str, separator: str) -> str:
+    """Give the first segment of a message, without looking at the others."""
+    text = text.lstrip("\r\n")
+    end = text.find("\r") + 1
+    return split_segments(text[:end] if end else text, separator)[0]
+
+
+def _split_at_lf(line: str, separator: str) -> list[str]:
+    first, *rest = line.strip("\n").split("\n")
+    found = [[first]]
+    for piece in rest:
+        if _begins_segment(piece, separator):
+            found.append([piece])
+        else:
+            found[-1].append(piece)
+    return ["\n".join(pieces).rstrip("\n") for pieces in found]
 
 
 def _begins_segment(text: str, separator: str) -> bool:
@@ -160,10 +173,10 @@ def _part(value: str, mark: str, number: int) -> str:
 
 
 def _hex(word: str) -> str | None:
-    match = _ESCAPED_HEX.fullmatch(word)
-    if match is None:
+    digits = word[1:]
+    if word[:1] != "X" or not digits.isalnum():  # a blank between digits would be passed over
         return None
     try:
-        return bytes.fromhex(match[1]).decode("ascii")
-    except UnicodeDecodeError:
+        return bytes.fromhex(digits).decode("ascii")
+    except ValueError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from daemon.hl7listener.framer import START, Block, Framer
 
@@ -23,7 +24,7 @@ def messages_in(content: bytes, *, as_it_is: bool = False) -> list[bytes]:
         starts = [match.start() for match in _MESSAGE_START.finditer(content)]
         found = [
             content[start:end].rstrip(b"\r\n") + _last_end(content[start:end])
-            for start, end in zip(starts, [*starts[1:], len(content)], strict=True)
+            for start, end in pairwise([*starts, len(content)])
         ]
     return found if as_it_is else [_with_cr(data) for data in found]
 

@@ -13,7 +13,7 @@ import anyio.to_thread
 from daemon.errors import SpoolFailed
 from daemon.hl7listener.finding import Disposition
 from daemon.hl7listener.spool.rows import Row
-from daemon.hl7listener.spool.schema import connect_reader
+from daemon.hl7listener.spool.schema import connect_reader, row_crc
 from daemon.public import Public
 
 T = TypeVar("T")
@@ -42,15 +42,16 @@ class Reader:
         def ask() -> list[Row]:
             rows: list[Row] = []
             size = 0
-            for seq, token, received_us, data in self._db.execute(
-                "SELECT seq, token, received_us, data FROM message JOIN epoch ON epoch.id = message.epoch"
+            for seq, token, received_us, data, crc in self._db.execute(
+                "SELECT seq, token, received_us, data, crc FROM message JOIN epoch ON epoch.id = message.epoch"
                 " WHERE feed = ? AND seq > ? AND disposition = ? ORDER BY seq LIMIT ?",
                 (str(feed), after_seq, _ROUTED, limit),
             ):
                 size += len(data)
                 if rows and size > limit_bytes:
                     break
-                rows.append(Row(seq, token, feed, received_us, data))
+                is_whole = row_crc(seq, feed, received_us, data) == crc
+                rows.append(Row(seq, token, feed, received_us, data, is_whole=is_whole))
             return rows
 
         return await self._ask(ask)
@@ -98,6 +99,23 @@ class Reader:
                 (str(feed), epoch, up_to_seq, _ROUTED),
             )
             return None if seq is None else int(seq)
+
+        return await self._ask(ask)
+
+    async def last_epoch(self, feed: Public, up_to_seq: int) -> str | None:
+        """Find the epoch of the last message, up to a sequence number, that became a task; ``None`` if there is none.
+
+        Raises:
+            SpoolFailed: it cannot be read.
+        """
+
+        def ask() -> str | None:
+            row = self._db.execute(
+                "SELECT token FROM message JOIN epoch ON epoch.id = message.epoch WHERE feed = ? AND seq <= ?"
+                " AND disposition = ? AND seq NOT IN (SELECT seq FROM parked) ORDER BY seq DESC LIMIT 1",
+                (str(feed), up_to_seq, _ROUTED),
+            ).fetchone()
+            return None if row is None else str(row[0])
 
         return await self._ask(ask)
 

@@ -30,7 +30,12 @@ class Arrival(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A message that waits to be handed on; ``finding`` is there if it was stored a moment ago."""
+    """A message that waits to be handed on.
+
+    Attributes:
+        finding: there if it was stored a moment ago.
+        is_whole: whether its bytes are what was stored.
+    """
 
     seq: int
     epoch: str
@@ -38,6 +43,7 @@ class Row(NamedTuple):
     received_us: int
     data: bytes
     finding: Finding | None = None
+    is_whole: bool = True
 
     def __repr__(self) -> str:
         """Show nothing of the message."""
