@@ -1,0 +1,84 @@
+"""A burst: 5,000 entries due every second, on celery beat and on Carillon, one after the other on one Valkey."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.measure import Comparison, in_turn, process, python, wait_until
+from daemon.clock import SECOND_US
+from daemon.keys import occurrence_id
+from tests.support.builders import site_text, write_site
+from tests.support.process import DaemonProcess
+from tests.support.valkey import ValkeyServer
+
+ROUNDS, ENTRIES, SECONDS = 3, 5_000, 8.0
+BEAT_APP = """
+import os
+from celery import Celery
+app = Celery("bench", broker=os.environ["BENCH_URL"])
+app.conf.beat_schedule = {
+    f"entry-{number}": {"task": "app.tick", "schedule": 1.0, "options": {"queue": "beat"}} for number in range(%d)
+}
+"""
+SITE = "".join(
+    f'[schedule.entry-{number}]\ntask = "app.tick"\nevery = "1s"\noptions = {{ queue = "carillon" }}\n'
+    for number in range(ENTRIES)
+)
+
+
+def run() -> list[Comparison]:
+    lateness: list[str] = []
+    with ValkeyServer() as server:
+        ours, theirs = in_turn(ROUNDS, lambda: _carillon(server, lateness), lambda: _beat(server))
+    print("\n".join(f"  {line}" for line in lateness))
+    return [Comparison(f"burst: {ENTRIES:,} entries due every second / celery beat", "fire/s", ours, theirs, 50)]
+
+
+def _rate(server: ValkeyServer, queue: str) -> float:
+    begun, before = time.perf_counter(), server.client.llen(queue)
+    time.sleep(SECONDS)
+    return float(server.client.llen(queue) - before) / (time.perf_counter() - begun)
+
+
+def _beat(server: ValkeyServer) -> float:
+    server.client.flushall()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "bench_app.py").write_text(BEAT_APP % ENTRIES)
+        environment = {**os.environ, "BENCH_URL": server.url, "PYTHONPATH": folder}
+        environment.pop("PYTHONSAFEPATH", None)
+        command = python("-m", "celery", "-A", "bench_app", "beat", "-s", f"{folder}/beat", "-l", "ERROR")
+        with process(*command, folder=Path(folder), environment=environment):
+            wait_until(lambda: server.client.llen("beat") > 0, "first fire of celery beat")
+            return _rate(server, "beat")
+
+
+def _carillon(server: ValkeyServer, lateness: list[str]) -> float:
+    server.client.flushall()
+    with tempfile.TemporaryDirectory() as folder:
+        site = write_site(Path(folder), site_text(broker_url=server.url, schedule=SITE))
+        with DaemonProcess(site) as daemon:
+            daemon.ready()
+            wait_until(lambda: server.client.llen("carillon") > 0, "first fire of carillon")
+            rate = _rate(server, "carillon")
+            assert daemon.terminate() == 0
+        lateness.append(_completeness(server))
+    return rate
+
+
+def _completeness(server: ValkeyServer) -> str:
+    """Hold what was fired against what should have been: every second of every entry, once, up to the stop."""
+    horizons = server.client.hgetall("carillon:1:testsite:entries")
+    fired = [json.loads(one)["headers"]["id"] for one in server.client.lrange("carillon", 0, -1)]
+    each = Counter(fired)
+    gaps = 0
+    for name, value in horizons.items():
+        last_us = int(value.split(b":")[1])
+        found = [occurrence_id("testsite", name.decode(), last_us - back * SECOND_US) in each for back in range(60)]
+        gaps += found[found.index(False) :].count(True)
+    doubled = sum(count > 1 for count in each.values())
+    return f"{len(fired):,} fires of {len(horizons):,} entries: {gaps} skipped, {doubled} doubled"
