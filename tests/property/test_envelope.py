@@ -1,0 +1,278 @@
+"""Whatever the shim accepts, a stock worker runs as it was meant; whatever a worker would choke on, the shim refuses.
+
+The judge is Celery's own receiving code (``tests/support/stock.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque, namedtuple
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from celery.app.task import Context
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shim.encoding import DEPTH_LIMIT, INTEGER_LIMIT_BITS
+from shim.envelope import RESERVED_HEADERS, build_envelope
+from shim.errors import RequestInvalid
+from shim.request import TaskRequest
+from shim.routing import Target
+from tests.support.stock import Received, StockWorker
+
+NOW = datetime(2026, 11, 22, 4, 5, 6, 789_000, tzinfo=UTC)
+MARKER = "ZZPATIENT"
+
+
+class Offsetless(tzinfo):
+    """A time zone that does not know its offset: what it is attached to is naive all the same."""
+
+    def utcoffset(self, _: datetime | None) -> timedelta | None:
+        return None
+
+    def dst(self, _: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, _: datetime | None) -> str | None:
+        return None
+
+
+class Number(IntEnum):
+    SEVEN = 7
+
+
+class Word(StrEnum):
+    RED = "red"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+Pair = namedtuple("Pair", "left right")  # noqa: PYI024 - a bare one, as applications have
+
+
+@pytest.fixture(scope="module")
+def worker() -> StockWorker:
+    return StockWorker()
+
+
+def build(request: TaskRequest, *, queue: str = "queue", priority: int = 0, tag: str = "tag") -> bytes:
+    return build_envelope(request, Target(queue, priority), delivery_tag=tag, at=NOW, origin="me@test").payload
+
+
+# -- what callers hand in ----------------------------------------------------------------------------------------------
+
+
+def knows_its_offset(zone: tzinfo | None) -> bool:
+    return zone is not None and not isinstance(zone, Offsetless)
+
+
+any_char = st.characters(exclude_categories=())
+"""Every code point, lone surrogates among them."""
+any_text = st.text(any_char, max_size=12)
+good_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(str.isprintable)
+odd_zones = st.sampled_from(
+    [
+        ZoneInfo("Europe/Amsterdam"),  # 00:19:32 before 1937
+        ZoneInfo("Africa/Monrovia"),  # -00:44:30 until 1972
+        ZoneInfo("Pacific/Kiritimati"),
+        timezone(timedelta(hours=23, minutes=59, seconds=59)),
+        timezone(-timedelta(hours=23, minutes=59, seconds=59, microseconds=1)),
+        Offsetless(),
+        None,
+    ]
+)
+good_instants = st.datetimes(
+    datetime(1970, 1, 3), datetime(9998, 12, 29), timezones=st.timezones() | odd_zones.filter(knows_its_offset)
+)
+any_instants = st.datetimes(timezones=st.timezones() | odd_zones)
+
+good_integers = st.integers() | st.integers(-(2**INTEGER_LIMIT_BITS) + 1, 2**INTEGER_LIMIT_BITS - 1)
+good_leaves = st.none() | st.booleans() | good_integers | st.floats(allow_nan=False, allow_infinity=False) | good_text
+
+
+def is_typed(value: Mapping[Any, Any]) -> bool:
+    return value.keys() == {"__type__", "__value__"}
+
+
+good_values = st.recursive(
+    good_leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(good_text, inner, max_size=4).filter(lambda v: not is_typed(v))
+    ),
+    max_leaves=12,
+)
+
+typed_objects = st.fixed_dictionaries(
+    {"__type__": st.sampled_from(["uuid", "datetime", "bytes", "nope"]) | good_leaves, "__value__": good_leaves}
+)
+foreign = st.sampled_from(
+    [
+        *(b"bytes", bytearray(b"x"), NOW, NOW.date(), Decimal(1), UUID(int=1), {1, 2}, frozenset((1,)), object(), int),
+        *(math.nan, math.inf, -math.inf, 1j, Fraction(1, 3), range(3), deque([1]), iter(()), NotImplemented, ...),
+        *({1: 2}, {None: 1}, {b"k": 1}, {("a",): 1}, {True: 1}, {"a": {2: 3}}, {Text("k"): 1}),
+        *(1 << INTEGER_LIMIT_BITS, -(1 << INTEGER_LIMIT_BITS), 1 << 14_000, "\ud800", {"\udfff": 1}, "a\udc80"),
+        *(Number.SEVEN, Word.RED, Text("text"), Pair(1, 2), MappingProxyType({"a": 1}), (1, (2, (3,)))),
+    ]
+)
+
+
+def nest(depth: int, kind: str) -> Any:
+    value: Any = None
+    for _ in range(depth):
+        value = [value] if kind == "list" else {"in": value}
+    return value
+
+
+deep = st.builds(nest, st.integers(1, 2 * DEPTH_LIMIT) | st.just(3000), st.sampled_from(["list", "object"]))
+any_values = st.recursive(
+    good_leaves | any_text | st.floats() | typed_objects | foreign | deep,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3) | st.tuples(inner, inner),
+    max_leaves=8,
+)
+celery_words = st.sampled_from(
+    [*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression", "meth", "groups", "redelivered"]
+)
+
+good_requests = st.builds(
+    TaskRequest,
+    task=names,
+    task_id=names,
+    args=st.lists(good_values, max_size=3) | st.tuples(good_values),
+    kwargs=st.dictionaries(good_text, good_values, max_size=3).filter(lambda v: not is_typed(v)),
+    eta_at=st.none() | good_instants,
+    expires_at=st.none() | good_instants,
+    time_limit_s=st.none() | st.floats(0.001, 1e8) | st.integers(1, 10**8),
+    soft_time_limit_s=st.none() | st.floats(0.001, 1e8) | st.integers(1, 10**8),
+    ignore_result=st.none() | st.booleans(),
+    shadow=st.none() | names,
+    root_id=st.none() | names,
+    parent_id=st.none() | names,
+    headers=st.dictionaries(
+        names.filter(lambda name: name not in RESERVED_HEADERS and name[0] != "_"), good_values, max_size=3
+    ),
+    argsrepr=good_text,
+    kwargsrepr=good_text,
+)
+junk: dict[str, st.SearchStrategy[Any]] = {
+    "task": any_text,
+    "task_id": any_text,
+    "args": any_values | st.lists(any_values, max_size=3),
+    "kwargs": any_values | st.dictionaries(any_text, any_values, max_size=3),
+    "eta_at": any_instants,
+    "expires_at": any_instants,
+    "time_limit_s": st.floats() | st.integers() | st.just(1 << 14_000),
+    "soft_time_limit_s": st.floats() | st.integers(),
+    "shadow": any_text,
+    "root_id": any_text,
+    "parent_id": any_text,
+    "headers": any_values | st.dictionaries(names | celery_words | any_text, any_values, max_size=3),
+    "argsrepr": any_text,
+    "kwargsrepr": any_text,
+}
+any_requests = st.builds(
+    lambda request, change: request._replace(**change),
+    good_requests,
+    st.sampled_from(sorted(junk)).flatmap(lambda field: st.fixed_dictionaries({field: junk[field]})),
+)
+
+
+# -- what the worker must have made of it ------------------------------------------------------------------------------
+
+
+def exactly(value: Any) -> str:
+    """Write a value so that 1, 1.0 and True, and 0.0 and -0.0, are told apart; a tuple is a list, as it is to JSON."""
+    return json.dumps(plain(value))
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def utc(instant: datetime | None) -> datetime | None:
+    """Bring to UTC: between two zones, Python holds an instant in a fold for unequal to every other."""
+    return None if instant is None else instant.astimezone(UTC)
+
+
+def assert_as_meant(request: TaskRequest, got: Received, *, queue: str, priority: int) -> None:
+    worker_request = got.request
+    assert worker_request.id == request.task_id
+    assert worker_request.type == request.task
+    assert worker_request.name == (request.shadow or request.task)
+    assert worker_request.root_id == (request.root_id or request.task_id)
+    assert worker_request.parent_id == request.parent_id
+    assert utc(worker_request.eta) == utc(request.eta_at)
+    assert utc(worker_request.expires) == utc(request.expires_at)
+    assert worker_request.time_limits == (None, None) or list(worker_request.time_limits) == [
+        request.time_limit_s,
+        request.soft_time_limit_s,
+    ]
+    assert worker_request.delivery_info == {
+        "exchange": "",
+        "routing_key": queue,
+        "priority": priority,
+        "redelivered": False,
+    }
+    assert worker_request.argsrepr == (request.argsrepr or "<not shown>")
+    assert worker_request.kwargsrepr == (request.kwargsrepr or "<not shown>")
+    if got.context is None:
+        assert request.expires_at is not None
+        return
+    assert exactly(got.args) == exactly(request.args)
+    assert exactly(got.kwargs) == exactly(request.kwargs)
+    assert exactly(got.context.headers) == exactly(request.headers or None)
+    assert got.context.id == request.task_id
+    assert got.context.called_directly is False
+    assert got.context.children == []
+    assert got.context.as_execution_options()["task_id"] == request.task_id
+    assert got.context.__dict__.get("ignore_result") is request.ignore_result
+    assert got.limits == {"timeout": request.time_limit_s, "soft_timeout": request.soft_time_limit_s}
+
+
+@given(request=good_requests, queue=names, priority=st.integers(0, 9), tag=names)
+def test_a_worker_runs_every_well_formed_request_as_it_was_meant(
+    worker: StockWorker, request: TaskRequest, queue: str, priority: int, tag: str
+) -> None:
+    got = worker.receive(build(request, queue=queue, priority=priority, tag=tag))
+    assert_as_meant(request, got, queue=queue, priority=priority)
+
+
+@given(request=any_requests)
+def test_what_a_worker_would_choke_on_is_refused_and_nothing_else_is_raised(
+    worker: StockWorker, request: TaskRequest
+) -> None:
+    try:
+        payload = build(request)
+    except RequestInvalid:
+        return
+    assert_as_meant(request, worker.receive(payload), queue="queue", priority=0)
+
+
+@given(
+    place=st.sampled_from(["args", "kwargs", "headers"]),
+    poison=foreign | deep | typed_objects | st.just({"__type__": "uuid", "__value__": MARKER}),
+)
+def test_a_refusal_never_quotes_a_value(place: str, poison: Any) -> None:
+    hidden = [MARKER, {"k": MARKER, "l": [MARKER, poison]}]
+    given_values: dict[str, Any] = {"args": hidden, "kwargs": {"k": hidden}, "headers": {"k": hidden}}
+    request = TaskRequest("task", "id", **{place: given_values[place]})
+    try:
+        build(request)
+    except RequestInvalid as error:
+        assert MARKER not in f"{error} {error.hint} {error!r} {error.__context__!r}"

@@ -1,0 +1,56 @@
+"""Feeds, routes and judged blocks, as the listener works with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from daemon.hl7listener.ack import acknowledge, codes_due
+from daemon.hl7listener.feed import AckMode, Feed, Limits
+from daemon.hl7listener.finding import Finding, judge
+from daemon.hl7listener.path import parse_path
+from daemon.hl7listener.routing import Route, words
+from daemon.hl7listener.spool import Arrival
+from daemon.public import Public
+from daemon.settings.values import Address
+from tests.support.clock import START_US
+
+ADT = Public("adt")
+TASK = Public("recording.message")
+STAMP = b"20260921141320+0000"
+
+
+def route(
+    types: Sequence[str] | None = ("ADT",),
+    events: Sequence[str] | None = None,
+    *,
+    kwargs: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Route:
+    """Make a route; its paths are given as text."""
+    arguments = None if kwargs is None else {name: parse_path(text) for name, text in kwargs.items()}
+    return Route(words(types), words(events), values.pop("task", TASK), arguments, **values)
+
+
+def feed(*routes: Route, name: Public = ADT, limits: Limits | None = None, **values: Any) -> Feed:
+    """Make a feed on a port of the system's choice; without routes, one for every ADT message."""
+    chosen = routes or (route(),)
+    return Feed(name, Address("127.0.0.1", 0), chosen, limits=limits or Limits(), **values)
+
+
+def control_ids() -> Any:
+    """Give the control ids of acknowledgements: A1, A2 and so on."""
+    numbers = iter(range(1, 1_000_000))
+    return lambda: f"A{next(numbers)}"
+
+
+def answer(finding: Finding, mode: AckMode = AckMode.MSH) -> bytes:
+    """Write what the sender of a judged block gets."""
+    return acknowledge(finding, codes_due(finding, mode), stamp=STAMP, new_control_id=control_ids())
+
+
+def arrival(data: bytes, of: Feed | None = None, *, received_us: int = START_US) -> Arrival:
+    """Judge a block and write its answer, as a connection does."""
+    judged_by = of or feed()
+    finding = judge(data, judged_by)
+    return Arrival(judged_by.name, received_us, data, answer(finding, judged_by.ack), finding)

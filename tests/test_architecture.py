@@ -1,0 +1,181 @@
+"""The structure of the code, held to what docs/architecture.md says of it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+FILE_LINES = 400
+FUNCTION_LINES = 60
+
+SHELLS = frozenset(
+    (
+        "daemon.__main__",
+        "daemon.api.server",
+        "daemon.clock",
+        "daemon.composition",
+        "daemon.dispatch",
+        "daemon.embedded_broker",
+        "daemon.hl7listener.connection",
+        "daemon.hl7listener.drain",
+        "daemon.hl7listener.server",
+        "daemon.hl7listener.spool.check",
+        "daemon.hl7listener.spool.mark",
+        "daemon.hl7listener.spool.opening",
+        "daemon.hl7listener.spool.reader",
+        "daemon.hl7listener.spool.schema",
+        "daemon.hl7listener.spool.service",
+        "daemon.hl7listener.spool.writer",
+        "daemon.log",
+        "daemon.metrics",
+        "daemon.notify",
+        "daemon.scheduler.loop",
+        "daemon.sender.client",
+        "daemon.site",
+        "daemon.sockets",
+        "daemon.state_dir",
+        "daemon.supervisor",
+        "shim.link",
+        "shim.publisher",
+        "shim.results",
+    )
+)
+"""Modules that do things. Everything in these packages that is not named here is pure."""
+
+SHELL_PACKAGES = ("daemon.cli", "daemon.demo", "daemon.settings")
+
+IMPURE_IMPORTS = frozenset(
+    (
+        "aiohttp", "anyio", "asyncio", "fcntl", "io", "logging", "os", "queue", "random", "redis", "secrets", "select",
+        "selectors", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time",
+    )
+)  # fmt: skip
+IMPURE_CALLS = frozenset(("input", "open", "print"))
+IMPURE_ATTRIBUTES = frozenset(("now", "today", "utcnow", "uuid1", "uuid4", "read_text", "write_text", "read_bytes"))
+PERMITTED = {
+    "daemon.sender.simulate": frozenset(("random",)),  # a seeded generator, handed its seed
+    "shim.claim": frozenset(("read_text",)),  # the script, read once with the package
+}
+
+
+def modules() -> dict[str, Path]:
+    """Map every module of ours to its file."""
+    found = {}
+    for package in ("daemon", "shim"):
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def pure_modules() -> list[str]:
+    return sorted(
+        name
+        for name, path in modules().items()
+        if name not in SHELLS and not name.startswith(SHELL_PACKAGES) and path.name != "__init__.py"
+    )
+
+
+def impurities(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in IMPURE_IMPORTS)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in IMPURE_IMPORTS:
+            yield node.module
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+                yield node.func.id
+            elif isinstance(node.func, ast.Attribute) and node.func.attr in IMPURE_ATTRIBUTES:
+                yield node.func.attr
+        elif isinstance(node, (ast.AsyncFunctionDef, ast.Await)):
+            yield "await"
+
+
+def test_the_import_contracts_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = lint_imports(config_filename=str(ROOT / "pyproject.toml"))
+    assert kept == 0, capsys.readouterr().out
+
+
+def test_the_contracts_saw_the_imports_they_judge() -> None:
+    """A contract over names nobody uses is kept by everyone; these edges are known to exist."""
+    graph = grimp.build_graph("daemon", "shim")
+    for importer, imported in (
+        ("daemon.dispatch", "shim.publisher"),
+        ("daemon.composition", "daemon.scheduler"),
+        ("daemon.composition", "daemon.hl7listener.server"),
+        ("daemon.composition", "daemon.api"),
+        ("daemon.scheduler.loop", "daemon.ports"),
+        ("daemon.hl7listener.drain", "daemon.ports"),
+        ("daemon.cli.run", "daemon.composition"),
+        ("shim.publisher", "shim.link"),
+    ):
+        assert graph.direct_import_exists(importer=importer, imported=imported), f"{importer} -> {imported}"
+    assert len(graph.modules) > 80
+
+
+def test_only_dispatch_imports_the_shim() -> None:
+    graph = grimp.build_graph("daemon", "shim")
+    importers = {
+        importer
+        for module in graph.modules
+        if module.startswith("shim")
+        for importer in graph.find_modules_that_directly_import(module)
+        if importer.startswith("daemon")
+    }
+    assert importers == {"daemon.dispatch"}
+
+
+def test_every_shell_that_is_named_exists() -> None:
+    assert SHELLS - modules().keys() == set()
+
+
+@pytest.mark.parametrize("name", pure_modules())
+def test_a_pure_module_does_no_io_and_reads_no_clock(name: str) -> None:
+    found = set(impurities(ast.parse(modules()[name].read_text())))
+    if name.rsplit(".", 1)[-1] in ("ports", "lifecycle"):
+        found.discard("await")  # protocols of what shells do
+    assert found - PERMITTED.get(name, frozenset()) == set()
+
+
+@pytest.mark.parametrize("name", pure_modules())
+def test_a_pure_module_imports_only_pure_modules(name: str) -> None:
+    graph = grimp.build_graph("daemon", "shim")
+    imported = graph.find_modules_directly_imported_by(name)
+    packages = {one for one in imported if modules()[one].name == "__init__.py"}
+    allowed = set(pure_modules()) | packages | {"daemon.clock"}  # the clock's protocol and its arithmetic
+    settings = {one for one in imported if one.startswith("daemon.settings")}
+    assert imported - allowed - settings == set()
+
+
+def test_files_stay_short_enough_to_be_read_at_once() -> None:
+    long = {name: count for name, path in modules().items() if (count := len(path.read_text().splitlines())) > FILE_LINES}
+    assert long == {}
+
+
+def test_functions_fit_a_screen() -> None:
+    long = {}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES:
+                    long[f"{name}.{node.name}"] = lines
+    assert long == {}
+
+
+def test_nothing_starts_a_task_outside_a_task_group() -> None:
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("create_task", "ensure_future", "gather"), f"{name}:{node.lineno}"
+
+
+def test_names_avoid_the_words_that_say_nothing() -> None:
+    for name in modules():
+        assert not {"manager", "helper", "helpers", "util", "utils", "data", "info"} & set(name.split("."))

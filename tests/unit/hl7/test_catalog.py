@@ -1,0 +1,151 @@
+"""From the site file to feeds, with every problem named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daemon.hl7listener.catalog import read_feeds
+from daemon.hl7listener.feed import AckMode, Feed, Limits
+from daemon.hl7listener.path import parse_path
+from daemon.hl7listener.routing import words
+from daemon.public import Public
+from daemon.settings import Problem, Settings, Severity
+from daemon.settings.values import Address
+
+ROUTE = {"type": "ADT", "task": "t"}
+
+
+def read(feeds: dict[str, dict[str, Any]], **sections: Any) -> tuple[tuple[Feed, ...], tuple[Problem, ...]]:
+    site = {"name": "site", "state_dir": "/nowhere"}
+    return read_feeds(Settings.model_validate({"site": site, "feed": feeds, **sections}))
+
+
+def only(section: dict[str, Any]) -> tuple[Feed, tuple[Problem, ...]]:
+    [feed], problems = read({"adt": {"listen": "127.0.0.1:2575", "route": [ROUTE], **section}})
+    return feed, problems
+
+
+def test_a_feed_has_the_defaults_of_the_settings() -> None:
+    feed, problems = only({})
+    assert problems == ()
+    assert feed.name == Public("adt")
+    assert feed.listen == Address("127.0.0.1", 2575)
+    assert (feed.ack, feed.parks_unrouted, feed.charset, feed.limits) == (AckMode.MSH, False, "cp1252", Limits())
+
+
+def test_every_setting_of_a_feed_is_taken_over() -> None:
+    feed, problems = only(
+        {
+            "ack": "enhanced",
+            "unrouted": "park",
+            "charset": "iso8859-2",
+            "frame_limit": "1MiB",
+            "connections": 3,
+            "idle_timeout": "1m",
+            "frame_timeout": "2s",
+            "write_timeout": "3s",
+        }
+    )
+    assert problems == ()
+    assert (feed.ack, feed.parks_unrouted, feed.charset) == (AckMode.ENHANCED, True, "iso8859-2")
+    assert feed.limits == Limits(frame_bytes=1024**2, connections=3, idle_s=60, frame_s=2, write_s=3)
+
+
+@pytest.mark.parametrize("mode", AckMode)
+def test_every_mode_can_be_set(mode: AckMode) -> None:
+    assert only({"ack": mode.value})[0].ack is mode
+
+
+def test_every_setting_of_a_route_is_taken_over() -> None:
+    route = {
+        "type": ["ADT", "S*"],
+        "event": "A01",
+        "task": "t",
+        "kwargs": {"mrn": "PID-3.1"},
+        "queue": "q",
+        "priority": 3,
+        "expires": "1.5s",
+    }
+    feed, problems = only({"route": [route]})
+    assert problems == ()
+    [found] = feed.routes
+    assert (found.types, found.events) == (words(["ADT", "S*"]), words(["A01"]))
+    assert (found.task, found.queue, found.priority, found.expires_us) == ("t", "q", 3, 1_500_000)
+    assert found.arguments == {"mrn": parse_path("PID-3.1")}
+
+
+def test_routes_keep_their_order() -> None:
+    feed, _ = only({"route": [{"task": "first"}, {"task": "second"}]})
+    assert [route.task for route in feed.routes] == ["first", "second"]
+
+
+def test_without_kwargs_a_route_hands_over_the_whole_document() -> None:
+    assert only({})[0].routes[0].arguments is None
+    assert only({"route": [{**ROUTE, "kwargs": {}}]})[0].routes[0].arguments == {}
+
+
+def test_each_path_that_is_none_is_a_problem_at_its_key() -> None:
+    _, problems = only({"route": [ROUTE, {**ROUTE, "kwargs": {"a": "PID-3", "b": "pid-3", "c": "PID-0"}}]})
+    assert [problem.path for problem in problems] == [
+        ("feed", "adt", "route", 1, "kwargs", "b"),
+        ("feed", "adt", "route", 1, "kwargs", "c"),
+    ]
+    assert all(problem.severity is Severity.ERROR and problem.hint for problem in problems)
+
+
+@pytest.mark.parametrize("charset", ["nonsense", "utf-16", "unicode_escape"])
+def test_a_default_character_set_must_keep_ascii(charset: str) -> None:
+    [problem] = only({"charset": charset})[1]
+    assert problem.path == ("feed", "adt", "charset")
+    assert charset in problem.message
+
+
+def test_a_feed_that_would_reject_everything_is_a_problem() -> None:
+    [problem] = only({"route": []})[1]
+    assert problem.path == ("feed", "adt", "route")
+    assert only({"route": [], "unrouted": "park"})[1] == ()
+
+
+def test_listening_to_the_network_without_encryption_is_a_warning() -> None:
+    [problem] = only({"listen": "0.0.0.0:2575"})[1]
+    assert (problem.path, problem.severity) == (("feed", "adt", "listen"), Severity.WARNING)
+
+
+def feeds_at(*addresses: str) -> dict[str, dict[str, Any]]:
+    return {f"feed{number}": {"listen": address, "route": [ROUTE]} for number, address in enumerate(addresses)}
+
+
+@pytest.mark.parametrize("second", ["127.0.0.1:2575", "0.0.0.0:2575", "[::]:2575"])
+def test_two_feeds_cannot_share_an_address(second: str) -> None:
+    _, problems = read(feeds_at("127.0.0.1:2575", second))
+    [collision] = [problem for problem in problems if problem.severity is Severity.ERROR]
+    assert collision.path == ("feed", "feed1", "listen")
+    assert "feed.feed0.listen" in collision.message
+
+
+def test_a_feed_cannot_take_the_address_of_the_api() -> None:
+    _, problems = read(feeds_at("127.0.0.1:8674"))
+    [collision] = [problem for problem in problems if problem.severity is Severity.ERROR]
+    assert "api.listen" in collision.message
+
+
+def test_a_port_chosen_by_the_system_collides_with_nothing() -> None:
+    _, problems = read(feeds_at("127.0.0.1:0", "127.0.0.1:0"))
+    assert problems == ()
+
+
+def test_every_problem_of_every_feed_is_told_at_once() -> None:
+    feeds = {
+        "one": {"listen": "127.0.0.1:1", "charset": "nonsense", "route": []},
+        "two": {"listen": "127.0.0.1:1", "route": [{**ROUTE, "kwargs": {"x": "?"}}]},
+    }
+    found, problems = read(feeds)
+    assert len(found) == 2
+    assert {problem.path[:3] for problem in problems} == {
+        ("feed", "one", "charset"),
+        ("feed", "one", "route"),
+        ("feed", "two", "route"),
+        ("feed", "two", "listen"),
+    }

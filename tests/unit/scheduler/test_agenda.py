@@ -1,0 +1,107 @@
+"""When entries are to be looked at, and by which clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.scheduler.agenda import Agenda
+from daemon.scheduler.pace import LEAD_IGNORED_US, Pace
+from tests.support.clock import START_US, SetClock
+
+SECOND_US = 1_000_000
+
+
+def _taken(agenda: Agenda, now_us: int) -> list[int]:
+    found = []
+    while (place := agenda.take(now_us)) is not None:
+        found.append(place)
+    return found
+
+
+def test_entries_are_taken_when_they_are_due_the_longest_due_first() -> None:
+    agenda = Agenda(4)
+    for place, wake_us in enumerate((30, 10, 20, 40)):
+        agenda.plan(place, wake_us)
+    assert _taken(agenda, 30) == [1, 2, 0]
+    assert _taken(agenda, 40) == [3]
+
+
+def test_an_entry_planned_anew_is_not_looked_at_when_it_was_planned_before() -> None:
+    agenda = Agenda(1)
+    agenda.plan(0, 10)
+    agenda.plan(0, 20)
+    assert (agenda.first_us(), _taken(agenda, 19), _taken(agenda, 20)) == (20, [], [0])
+
+
+def test_an_entry_planned_twice_for_one_instant_is_taken_once() -> None:
+    agenda = Agenda(1)
+    agenda.plan(0, 10)
+    agenda.plan(0, 10)
+    assert _taken(agenda, 10) == [0]
+
+
+def test_an_entry_planned_for_never_is_not_taken() -> None:
+    agenda = Agenda(1)
+    agenda.plan(0, 10)
+    agenda.plan(0, None)
+    assert (_taken(agenda, 99), agenda.first_us(), agenda.is_planned(0)) == ([], None, False)
+
+
+def test_an_entry_in_hand_counts_as_planned_until_all_plans_are_dropped() -> None:
+    agenda = Agenda(1)
+    agenda.plan(0, 10)
+    assert agenda.take(10) == 0
+    assert agenda.is_planned(0)
+    agenda.clear()
+    assert not agenda.is_planned(0)
+
+
+# -- the pace ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead_us", [-SECOND_US, 0, LEAD_IGNORED_US])
+def test_a_clock_that_is_not_ahead_of_the_brokers_is_followed(ahead_us: int) -> None:
+    pace = Pace(SetClock())
+    pace.hear(START_US, START_US - ahead_us)
+    assert pace.now_us() == START_US
+
+
+def test_a_clock_that_is_ahead_of_the_brokers_is_held_back_by_its_lead() -> None:
+    clock = SetClock()
+    pace = Pace(clock)
+    pace.hear(START_US, START_US - 5 * SECOND_US)
+    clock.advance(2)
+    assert pace.now_us() == START_US - 3 * SECOND_US
+
+
+def test_a_lead_that_is_gone_holds_nothing_back() -> None:
+    pace = Pace(SetClock())
+    pace.hear(START_US, START_US - 5 * SECOND_US)
+    pace.hear(START_US, START_US + 1)
+    assert pace.now_us() == START_US
+
+
+def test_no_answer_changes_nothing() -> None:
+    pace = Pace(SetClock())
+    pace.hear(START_US, START_US - 5 * SECOND_US)
+    pace.hear(START_US, 0)
+    assert pace.now_us() == START_US - 5 * SECOND_US
+
+
+def test_a_clock_that_was_set_back_is_noticed_once_and_has_no_lead_any_more() -> None:
+    clock = SetClock()
+    pace = Pace(clock)
+    assert not pace.was_set_back()
+    pace.hear(START_US, START_US - 3600 * SECOND_US)
+    clock.wall_us -= 3600 * SECOND_US
+    assert pace.was_set_back()
+    assert not pace.was_set_back()
+    assert pace.now_us() == START_US - 3600 * SECOND_US
+
+
+def test_a_clock_that_goes_on_was_not_set_back() -> None:
+    clock = SetClock()
+    pace = Pace(clock)
+    pace.was_set_back()
+    clock.advance(0.5)
+    assert not pace.was_set_back()
