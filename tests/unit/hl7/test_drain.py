@@ -10,8 +10,9 @@ import pytest
 
 from daemon.clock import SECOND_US
 from daemon.events import Backlog, MessageParked, MessagesEnqueued, MessagesRepeated, Warned
-from daemon.hl7listener.drain import BATCH_BYTES, BATCH_ROWS, RETRY_MOST_S, TAIL_BYTES, TAIL_ROWS
 from daemon.hl7listener.feed import Feed
+from daemon.hl7listener.lane import RETRY_MOST_S
+from daemon.hl7listener.tail import BATCH_BYTES, BATCH_ROWS, TAIL_BYTES, TAIL_ROWS
 from daemon.keys import MARK_TTL_S
 from daemon.public import Public
 from tests.support.builders import adt
@@ -224,7 +225,7 @@ def test_few_but_very_large_messages_are_not_kept_in_memory_either() -> None:
                 world.spool.store(adt(f"M{number}") + b"ZZZ|" + filler)
                 await anyio.sleep(0.1)
                 [lane] = drain._lanes
-                assert lane._tail_bytes <= TAIL_BYTES
+                assert lane._tail.size_bytes <= TAIL_BYTES
             world.broker.is_down = False
             await world.until(all_pushed(world, 8))
 
@@ -514,6 +515,24 @@ def test_the_suspect_window_reaches_back_over_a_start() -> None:
             await world.until(all_pushed(world, 5))
 
     assert play(scene).broker.control_ids == names(5, 3)
+
+
+def test_only_the_epoch_the_broker_forgot_is_pushed_again() -> None:
+    async def scene(world: World) -> None:
+        async with world.draining():
+            world.spool.store(*messages(3))
+            await world.until(all_pushed(world, 3))
+            log = world.broker.state()
+            world.spool.open_again()
+            world.spool.store(*messages(3, 4))
+            await world.until(all_pushed(world, 6))
+            world.broker.go_back_to(log)
+            await world.until(all_pushed(world, 6))
+            await anyio.sleep(60)
+
+    world = play(scene)
+    assert world.broker.control_ids == names(6)
+    assert (world.mark("epoch1"), world.mark("epoch2")) == ("3", "6")
 
 
 def test_a_mark_that_is_gone_after_a_long_silence_repeats_nothing() -> None:
