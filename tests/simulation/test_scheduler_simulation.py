@@ -37,9 +37,11 @@ def test_through_kills_losses_outages_and_wrong_clocks_each_occurrence_is_enqueu
     assert outcome.missing(ALL) == []
     assert outcome.repeated == []
     assert outcome.strangers == []
-    for entry in outcome.entries:
+    of_one = [entry for entry in outcome.entries if entry.catch_up.policy is ONE]
+    assert of_one
+    for entry in of_one:
         # What may be passed over is passed over for a later one; the last of all has none.
-        assert outcome.due[entry.name][-1:] == [one for one in outcome.due[entry.name][-1:] if one in outcome.pushed]
+        assert outcome.due[entry.name][-1] in outcome.pushed
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -110,16 +112,15 @@ class _AdvanceOnTimeOut(Link):
 class _NoComparison(Link):
     """Pushes whatever the ledger holds."""
 
-    async def dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
-        ledgers = self.broker.ledgers
-        found = [ledgers.get(order.ticket.ledger, {}).get(order.ticket.field) for order in orders]
-        return await super().dispatch(
-            [
-                order if one == order.ticket.advance_to or order.item is None
-                else Order(order.ticket._replace(expect=one), order.item)
-                for order, one in zip(orders, found, strict=True)
-            ]
-        )  # fmt: skip
+    def carry_out(self, orders: Sequence[Order]) -> list[Settlement]:
+        return [
+            settlement for order in orders for settlement in super(_NoComparison, self).carry_out([self._bent(order)])
+        ]
+
+    def _bent(self, order: Order) -> Order:
+        found = self.broker.ledgers.get(order.ticket.ledger, {}).get(order.ticket.field)
+        is_done = found == order.ticket.advance_to
+        return order if is_done else Order(order.ticket._replace(expect=found), order.item)
 
 
 def _push(link: Link, order: Order) -> None:

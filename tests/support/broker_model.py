@@ -196,15 +196,19 @@ class Link:
         if fate is Fate.HOLD_REQUEST:
             self.held.append(orders)
             return lost
-        settlements = self.broker.carry_out(orders)
+        settlements = self.carry_out(orders)
         await self._way("reply")
         return lost if fate is Fate.LOSE_REPLY or self._unreachable() else settlements
+
+    def carry_out(self, orders: Sequence[Order]) -> list[Settlement]:
+        """Do what a call does once it has arrived."""
+        return self.broker.carry_out(orders)
 
     def thaw(self) -> None:
         """Let what was held back arrive; nobody waits for the answers any more."""
         held, self.held = self.held, []
         for orders in held:
-            self.broker.carry_out(orders)
+            self.carry_out(orders)
 
     async def read(self, ledger: Public, fields: Sequence[str]) -> Ledger:
         """Read fields of a ledger."""

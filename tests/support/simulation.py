@@ -25,7 +25,8 @@ from tests.support.broker_model import BrokerModel, Fate, Hook, Killed, Link
 from tests.support.clock import VirtualClock, run_virtual
 
 SITE = Public("lab")
-QUIET_S = 900.0
+QUIET_S = 930.0
+"""Not a whole number of minutes: at the very end nothing is due."""
 DAY_S = 86_400.0
 
 MakeLink = Callable[[BrokerModel, Hook, Callable[[], Fate]], Link]
@@ -33,12 +34,13 @@ MakeLink = Callable[[BrokerModel, Hook, Callable[[], Fate]], Link]
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How bad it gets. Rates are for each await point or call, pauses are mean seconds."""
+    """How bad it gets. Rates are for each await point or call, pauses are mean seconds, a delay is the longest one way."""
 
     kills: float = 0.0
     lost_requests: float = 0.0
     lost_replies: float = 0.0
     held_requests: float = 0.0
+    delay_s: float = 0.0
     outage_every_s: float = 0.0
     failover_every_s: float = 0.0
     clock_off_s: float = 0.0
@@ -50,6 +52,7 @@ STORM = Weather(
     lost_requests=0.03,
     lost_replies=0.03,
     held_requests=0.01,
+    delay_s=0.3,
     outage_every_s=7200.0,
     clock_off_s=5.0,
     clock_jump_every_s=14_400.0,
@@ -182,6 +185,7 @@ class _Storm:
 
     def _link(self) -> Link:
         made = (self.make_link or Link)(self.broker, self._at_await_point, self._fate)
+        made.delay_s = self.chance.uniform(0.0, self.weather.delay_s)
         self.links.append(made)
         return made
 
