@@ -29,6 +29,7 @@ from daemon.hl7listener.spool import Limits, Spool
 from daemon.lifecycle import Service
 from daemon.metrics import Metrics
 from daemon.notify import Notifier
+from daemon.plural import counted
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public, frames, reason
 from daemon.scheduler import Scheduler
@@ -170,7 +171,8 @@ class Daemon:
                 found.append(Check(Public(f"feed {feed}"), bool(addresses), where))
         if self._site.entries:
             overdue = self._scheduler.overdue_s()
-            detail = Public(f"{len(self._site.entries)} entries, {overdue:.1f} s behind")
+            entries = counted(len(self._site.entries), "entry", "entries")
+            detail = Public(f"{entries}, {overdue:.1f} s behind")
             found.append(Check(Public("schedule"), overdue < STALL_LIMIT_S, detail))
         return found
 
@@ -209,7 +211,9 @@ class Daemon:
             if not feed.listen.is_loopback:
                 text = Public(f"{feed.listen} takes patient data unencrypted from the network")
                 self._emit(Warned(Public("plaintext-feed"), feed.name, text))
-        self._around.notifier.ready(f"{len(site.entries)} entries, {len(site.feeds)} feeds")
+        self._around.notifier.ready(
+            f"{counted(len(site.entries), 'entry', 'entries')}, {counted(len(site.feeds), 'feed')}"
+        )
         if site.settings.site.require_celery:
             tasks.start_soon(self._require_broker, supervisor)
 

@@ -227,7 +227,11 @@ class CeleryDispatcher:
         except ShimError as error:
             self._lost(error)
             raise BrokerDown(str(error), hint=error.hint) from None
-        values = {name: value.decode() for name, value in zip(fields, found, strict=True) if value is not None}
+        values = {
+            name: value.decode(errors="replace")  # anyone may have written there
+            for name, value in zip(fields, found, strict=True)
+            if value is not None
+        }
         return Ledger(values, int(seconds) * SECOND_US + int(micros))
 
     async def finished(self, task_ids: Sequence[str]) -> frozenset[str]:

@@ -86,7 +86,8 @@ class Log:
         self._clock = clock
         self._level = level
         self._as_json = not stream.isatty() if as_json is None else as_json
-        self._written: dict[str, tuple[int, int]] = {}
+        self._second = 0
+        self._written: dict[str, int] = {}
 
     def __call__(self, event: object) -> None:
         """Write an event, if it is one for the log."""
@@ -103,16 +104,24 @@ class Log:
     def write(self, level: Level, action: str, values: Mapping[str, Any]) -> None:
         """Write one line, unless this action has filled its second."""
         now_us = self._clock.now_us()
-        second, count = self._written.get(action, (0, 0))
-        if second != now_us // SECOND_US:
-            if count > LINES_PER_SECOND:
-                self._line(
-                    now_us, Level.WARNING, "log.suppressed", {"of": Public(action), "count": count - LINES_PER_SECOND}
-                )
-            second, count = now_us // SECOND_US, 0
-        self._written[action] = (second, count + 1)
+        if now_us // SECOND_US != self._second:
+            self._second = now_us // SECOND_US
+            self._settle(now_us)
+        count = self._written.get(action, 0)
+        self._written[action] = count + 1
         if count < LINES_PER_SECOND:
             self._line(now_us, level, action, values)
+
+    def settle(self) -> None:
+        """Say how many lines were left out of the second that is not over yet; for the end, after which no line follows."""
+        self._settle(self._clock.now_us())
+
+    def _settle(self, now_us: int) -> None:
+        written, self._written = self._written, {}
+        for action, count in list(written.items()):  # a copy: other threads write too
+            if count > LINES_PER_SECOND:
+                suppressed = {"of": Public(action), "count": count - LINES_PER_SECOND}
+                self._line(now_us, Level.WARNING, "log.suppressed", suppressed)
 
     def _line(self, now_us: int, level: Level, action: str, values: Mapping[str, Any]) -> None:
         at = instant(now_us)

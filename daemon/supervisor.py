@@ -84,13 +84,16 @@ class Supervisor:
         """Run a service, again and again if need be, until it is drained."""
         pause_s = PAUSE_FIRST_S
         is_open = True
-        while service.name not in self._is_draining:
+        while service.name not in self._is_draining and (is_open or not self._stop.is_set()):
             started_s = self._clock.monotonic_s()
             try:
                 if not is_open:
                     await service.open()
                     is_open = True
                     self._emit(ServiceOpened(service.name))
+                    if service.name in self._is_draining:  # the stop came meanwhile, and drained what was not there yet
+                        await service.drain()
+                        break
                 await service.serve()
                 break
             except DaemonError as error:
@@ -130,4 +133,3 @@ class Supervisor:
                 self._is_draining.add(service.name)
                 with anyio.move_on_after(1.0):
                     await service.drain()
-        self._exit_code = self._exit_code or 0

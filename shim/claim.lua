@@ -1,4 +1,4 @@
--- Checks claims and pushes messages, many in one call. Version 1.
+-- Checks claims and pushes messages, many in one call.
 --
 -- Lua isolates but does not roll back, so the order for each write is: check the types of its keys, compare, push, and
 -- only then advance the claim. An error in the middle (OOM, READONLY) leaves each earlier write whole and this one and
@@ -9,8 +9,10 @@
 --       {tolerance in microseconds, {time to live in seconds of each claim hash, 0: none}, {write, write, ...}}, a write
 --       {number of the claim hash or 0: no claim, field, expected value or false: must be absent, value to advance to,
 --        earliest server time in microseconds or 0: any, {number of the queue key of each message}}.
--- Returns the server's time in microseconds, then a word for each write:
---       "w" written · "a" already there · "l" .. value found · "m" missing · "e" too early · "x" .. key of a wrong type
+-- Returns the server's time in microseconds, then a text with one letter for each write, then what was found, in order, for
+-- each letter that says so:
+--       w written · a already there · l another value, which follows · m missing · e too early
+--       x a key of a wrong type, whose number follows
 
 local plan = cjson.decode(ARGV[1])
 local tolerance, ttls, writes = plan[1], plan[2], plan[3]
@@ -23,33 +25,33 @@ for number, key in ipairs(KEYS) do
   wrong[number] = kind ~= 'none' and kind ~= (number <= #ttls and 'hash' or 'list')
 end
 
-local answers = { string.format('%.0f', now) }
+local letters, found_instead = {}, {}
 local touched = {}
 local payload = 1
 for place, write in ipairs(writes) do
   local claim, field, expected, advance, earliest, queues = unpack(write)
-  local answer = 'w'
+  local letter, instead = 'w', nil
   if claim > 0 and wrong[claim] then
-    answer = 'x' .. claim
+    letter, instead = 'x', claim
   end
   for _, queue in ipairs(queues) do
     if wrong[queue] then
-      answer = 'x' .. queue
+      letter, instead = 'x', queue
     end
   end
-  if answer == 'w' and claim > 0 then
+  if letter == 'w' and claim > 0 then
     local found = redis.call('HGET', KEYS[claim], field)
     if found == advance then
-      answer = 'a'
+      letter = 'a'
     elseif found and found ~= expected then
-      answer = 'l' .. found
+      letter, instead = 'l', found
     elseif not found and expected then
-      answer = 'm'
+      letter = 'm'
     elseif earliest > now + tolerance then
-      answer = 'e'
+      letter = 'e'
     end
   end
-  if answer == 'w' then
+  if letter == 'w' then
     for number, queue in ipairs(queues) do
       redis.call('LPUSH', KEYS[queue], ARGV[payload + number])
     end
@@ -59,7 +61,10 @@ for place, write in ipairs(writes) do
     end
   end
   payload = payload + #queues
-  answers[place + 1] = answer
+  letters[place] = letter
+  if instead then
+    found_instead[#found_instead + 1] = tostring(instead)
+  end
 end
 
 for claim in pairs(touched) do
@@ -67,4 +72,4 @@ for claim in pairs(touched) do
     redis.call('EXPIRE', KEYS[claim], ttls[claim])
   end
 end
-return answers
+return { string.format('%.0f', now), table.concat(letters), unpack(found_instead) }

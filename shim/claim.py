@@ -16,6 +16,7 @@ import orjson
 
 from shim.envelope import Envelope
 from shim.errors import RequestInvalid
+from shim.routing import Target
 from shim.transport import RedisTransport
 
 SCRIPT = resources.files("shim").joinpath("claim.lua").read_text(encoding="utf-8")
@@ -57,7 +58,10 @@ class Write(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """Payload bytes of all messages."""
-        return sum(len(envelope.payload) for envelope in self.envelopes)
+        envelopes = self.envelopes
+        if len(envelopes) == 1:
+            return len(envelopes[0].payload)
+        return sum(len(envelope.payload) for envelope in envelopes)
 
 
 class Outcome(Enum):
@@ -112,43 +116,49 @@ def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: in
             claims[claim.key] = len(claims) + 1
             ttls.append(claim.ttl_s)
     queues: dict[str, int] = {}
+    numbers: dict[Target, int] = {}
     steps: list[tuple[int, str, str | bool, str, int, list[int]]] = []
     payloads: list[bytes] = []
-    for write in writes:
-        numbers = []
-        for envelope in write.envelopes:
-            key = transport.list_key(envelope.target)
-            numbers.append(queues.setdefault(key, len(claims) + len(queues) + 1))
-            payloads.append(envelope.payload)
-        claim = write.claim
+    for claim, envelopes in writes:
+        targets = []
+        for _, target, payload in envelopes:
+            number = numbers.get(target)
+            if number is None:
+                key = transport.list_key(target)
+                number = numbers[target] = queues.setdefault(key, len(claims) + len(queues) + 1)
+            targets.append(number)
+            payloads.append(payload)
         if claim is None:
-            steps.append((0, "", False, "", 0, numbers))
+            steps.append((0, "", False, "", 0, targets))
         else:
-            expected = False if claim.expect is None else claim.expect
-            number = claims[claim.key]
-            steps.append((number, claim.field, expected, claim.advance_to, claim.not_before_us, numbers))
+            key, field, expect, advance_to, not_before_us, _ = claim
+            expected = False if expect is None else expect
+            steps.append((claims[key], field, expected, advance_to, not_before_us, targets))
     plan = orjson.dumps((tolerance_us, ttls, steps))
     return [*claims, *queues], [plan, *payloads]
 
 
-_WORDS = {
-    b"w": Outcome.WRITTEN,
-    b"a": Outcome.ALREADY,
-    b"l": Outcome.LOST,
-    b"m": Outcome.LOST,
-    b"e": Outcome.EARLY,
-    b"x": Outcome.WRONG_TYPE,
+_OUTCOMES = {
+    "a": Outcome.ALREADY,
+    "m": Outcome.LOST,
+    "e": Outcome.EARLY,
 }
 
 
 def unpack(reply: Sequence[bytes], keys: Sequence[str]) -> list[WriteResult]:
     """Read the script's answer; ``keys`` are the keys of the call, to name one of a wrong type."""
     server_us = int(reply[0])
+    letters, found = reply[1].decode(), iter(reply[2:])
+    written = WriteResult(Outcome.WRITTEN, None, server_us)
     results = []
-    for word in reply[1:]:
-        outcome, rest = _WORDS[word[:1]], word[1:].decode(errors="replace")  # anyone may have written there
-        found: str | None = rest if word[:1] == b"l" else None
-        if outcome is Outcome.WRONG_TYPE:
-            found = keys[int(rest) - 1]
-        results.append(WriteResult(outcome, found, server_us))
+    for letter in letters:
+        if letter == "w":
+            results.append(written)
+        elif letter == "l":
+            text = next(found).decode(errors="replace")  # anyone may have written there
+            results.append(WriteResult(Outcome.LOST, text, server_us))
+        elif letter == "x":
+            results.append(WriteResult(Outcome.WRONG_TYPE, keys[int(next(found)) - 1], server_us))
+        else:
+            results.append(WriteResult(_OUTCOMES[letter], None, server_us))
     return results

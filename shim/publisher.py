@@ -11,7 +11,18 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shim.claim import BYTES_PER_CALL, SCRIPT, SCRIPT_SHA, WRITES_PER_CALL, Outcome, Write, WriteResult, pack, unpack
+from shim.claim import (
+    BYTES_PER_CALL,
+    SCRIPT,
+    SCRIPT_SHA,
+    WRITES_PER_CALL,
+    Outcome,
+    Write,
+    WriteResult,
+    check_writes,
+    pack,
+    unpack,
+)
 from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
 from shim.link import Link, Reply, ScriptMissing
 from shim.transport import RedisTransport
@@ -25,7 +36,7 @@ TOLERANCE_US = 20_000
 
 @dataclass(slots=True)
 class _Call:
-    writes: Sequence[Write]
+    count: int
     results: list[WriteResult] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BrokerRefused | None = None
@@ -39,7 +50,7 @@ class Publisher:
         self._link = link
         self._transport = transport
         self._tolerance_us = tolerance_us
-        self._waiting: deque[tuple[_Call, int]] = deque()
+        self._waiting: deque[tuple[_Call, Write]] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -52,14 +63,16 @@ class Publisher:
 
         Raises:
             BrokerRefused: the server answered with an error. Writes of the same call may have been done before it.
+            RequestInvalid: a claim whose text has lone surrogates.
         """
         if not writes:
             return []
+        check_writes(writes)
         while len(self._waiting) >= PENDING_LIMIT:
             self._room.clear()
             await self._room.wait()
-        call = _Call(writes)
-        self._waiting.extend((call, place) for place in range(len(writes)))
+        call = _Call(len(writes))
+        self._waiting.extend([(call, write) for write in writes])
         self._arrived.set()
         await call.done.wait()
         if call.failure is not None:
@@ -76,22 +89,21 @@ class Publisher:
                     self._room.set()
             self._arrived.clear()
 
-    def _next_batch(self) -> list[tuple[_Call, int]]:
-        batch: list[tuple[_Call, int]] = []
+    def _next_batch(self) -> list[tuple[_Call, Write]]:
+        waiting = self._waiting
+        batch: list[tuple[_Call, Write]] = []
         size = 0
-        while self._waiting and len(batch) < WRITES_PER_CALL:
-            call, place = self._waiting[0]
-            size += call.writes[place].size_bytes
+        while waiting and len(batch) < WRITES_PER_CALL:
+            size += waiting[0][1].size_bytes
             if batch and size > BYTES_PER_CALL:
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(waiting.popleft())
         return batch
 
-    async def _send(self, batch: list[tuple[_Call, int]]) -> None:
-        writes = [call.writes[place] for call, place in batch]
+    async def _send(self, batch: list[tuple[_Call, Write]]) -> None:
         failure: BrokerRefused | None = None
         try:
-            keys, arguments = pack(writes, self._transport, tolerance_us=self._tolerance_us)
+            keys, arguments = pack([write for _, write in batch], self._transport, tolerance_us=self._tolerance_us)
             results = unpack(await self._evaluate(keys, arguments), keys)
         except BrokerUnavailable:
             # Whoever waits would meet the same refusal after the same time-out: all of them were surely not written.
@@ -106,7 +118,7 @@ class Publisher:
         for (call, _), result in zip(batch, results, strict=True):
             call.results.append(result)
             call.failure = call.failure or failure
-            if len(call.results) == len(call.writes):
+            if len(call.results) == call.count:
                 call.done.set()
 
     async def _evaluate(self, keys: list[str], arguments: list[bytes]) -> Reply:

@@ -9,6 +9,7 @@ import click
 import orjson
 
 from daemon.cli.options import EXIT_CONFIG, site_option
+from daemon.plural import counted
 from daemon.settings.problems import show_path
 from daemon.site import check_site
 
@@ -24,6 +25,7 @@ def check(site_file: Path, *, as_json: bool) -> None:
     """
     checked = check_site(site_file, os.environ)
     warnings = len(checked.problems) - checked.errors
+    also = f", {counted(warnings, 'warning')}" if warnings else ""
     if as_json:
         problems = [
             {
@@ -40,11 +42,12 @@ def check(site_file: Path, *, as_json: bool) -> None:
         for one in checked.problems:
             click.echo(str(one))
         if checked.site is not None:
-            counts = f"{len(checked.site.entries)} entries, {len(checked.site.feeds)} feeds"
-            click.echo(f"{site_file}: ok, {counts}" + (f", {warnings} warnings" if warnings else ""))
-        else:
-            click.echo(
-                f"{site_file}: {checked.errors} errors" + (f", {warnings} warnings" if warnings else ""), err=True
+            entries, feeds = (
+                counted(len(checked.site.entries), "entry", "entries"),
+                counted(len(checked.site.feeds), "feed"),
             )
+            click.echo(f"{site_file}: ok, {entries}, {feeds}{also}")
+        else:
+            click.echo(f"{site_file}: {counted(checked.errors, 'error')}{also}", err=True)
     if checked.site is None:
         raise click.exceptions.Exit(EXIT_CONFIG)

@@ -62,6 +62,8 @@ def run(site_file: Path, log_level: str, log_format: str) -> int:
             raise
         log.write(Level.ERROR, "daemon.failed", {"error": reason(cause)})
         return cause.exit_code
+    finally:
+        log.settle()
     log(DaemonStopped(clock.monotonic_s() - started_s))
     return code
 

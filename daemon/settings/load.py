@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from daemon.settings.environment import overlay
 from daemon.settings.files import FileUnusable, read_text
-from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, show_path
+from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, known_keys, show_path
 from daemon.settings.secrets import SecretUnreadable, resolve_secret
 from daemon.settings.sections import Section, Settings
 from daemon.settings.toml_lines import TooDeep, key_lines
@@ -173,7 +173,7 @@ def _explain(detail: dict[str, Any], tree: dict[str, Any]) -> Problem:
         section, key = _section_at(path[:-1]) or Section, str(path[-1])
         if key in section.NOT_YET:
             return Problem(path, _NOT_YET, section.NOT_YET[key])
-        return Problem(path, "unknown key", did_you_mean(key, section.model_fields))
+        return Problem(path, "unknown key", did_you_mean(key, section.model_fields) or known_keys(section.model_fields))
     if kind == "literal_error":
         return _explain_word(path, context["expected"], _at(tree, path))
     if kind == "value":

@@ -15,6 +15,10 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands: names of tables and keys, numbers of list items from 0."""
 
 
+KEYS_LISTED = 16
+"""Keys named where an unknown one resembles none of them."""
+
+
 class Severity(Enum):
     """How bad a problem is."""
 
@@ -65,6 +69,14 @@ def show_path(path: KeyPath) -> str:
             bare = part.replace("-", "").replace("_", "").isalnum() and part.isascii()
             text += f"{'.' if text else ''}{part if bare else json.dumps(part)}"
     return text
+
+
+def known_keys(keys: Iterable[str]) -> str:
+    """List the keys of a table, as a hint: in order of the alphabet, and no more than fit a line."""
+    names = sorted(keys)
+    more = len(names) - KEYS_LISTED
+    listed = ", ".join(names[:KEYS_LISTED])
+    return f"known here: {listed}" + (f" and {more} more" if more > 0 else "") if names else ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

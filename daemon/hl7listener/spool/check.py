@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from daemon.hl7listener.finding import Disposition
 from daemon.hl7listener.spool.mark import Mark
-from daemon.hl7listener.spool.schema import row_crc
+from daemon.hl7listener.spool.schema import connect_reader, is_row_whole
 
 QUICK_CHECK_LIMIT_BYTES = 4 * 1024**3
 """A larger file would keep the feeds waiting; its rows are checked one by one as they are read."""
 
 _SALVAGE_STEP = 256
+_SMALL_TABLES = {"epoch": "?, ?, ?", "cursor": "?, ?", "parked": "?, ?, ?"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def decayed_rows(connection: sqlite3.Connection) -> list[Damage]:
     return [
         Damage("a stored message has changed", seq, seq)
         for seq, feed, received_us, data, crc in rows
-        if row_crc(seq, feed, received_us, data) != crc
+        if not is_row_whole(seq, feed, received_us, data, crc)
     ]
 
 
@@ -68,22 +70,23 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> list[Damage]:
 
     Returns:
         What could not be read.
+
+    Raises:
+        sqlite3.Error: the fresh one cannot be written.
     """
     lost: list[Damage] = []
-    source = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        for table, places in (("epoch", "?, ?, ?"), ("cursor", "?, ?"), ("parked", "?, ?, ?")):
-            rows = source.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - names from this line
-            fresh.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows)  # noqa: S608
-        [[highest]] = source.execute("SELECT coalesce(max(seq), 0) FROM message")
+    with closing(connect_reader(damaged)) as source:
+        try:
+            small = {table: source.execute(f"SELECT * FROM {table}").fetchall() for table in _SMALL_TABLES}  # noqa: S608 - names from above
+            [[highest]] = source.execute("SELECT coalesce(max(seq), 0) FROM message")
+        except sqlite3.Error:
+            return [Damage("the damaged spool cannot be read to its end", 0, 0)]
+        for table, rows in small.items():
+            fresh.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({_SMALL_TABLES[table]})", rows)  # noqa: S608
         for start in range(1, highest + 1, _SALVAGE_STEP):
             good, bad = _readable(source, start, min(start + _SALVAGE_STEP - 1, highest))
             fresh.executemany("INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", good)
             lost += [Damage("an acknowledged message cannot be read", seq, seq) for seq in bad]
-    except sqlite3.Error:
-        lost.append(Damage("the damaged spool cannot be read to its end", 0, 0))
-    finally:
-        source.close()
     return lost
 
 
@@ -100,8 +103,8 @@ def _readable(source: sqlite3.Connection, start: int, end: int) -> tuple[list[tu
         return first + second, first_bad + second_bad
     good, bad = [], []
     for row in rows:
-        seq, _, feed, received_us, _, _, _, data, _, crc = row
-        if row_crc(seq, feed, received_us, data) == crc:
+        seq, _, feed, received_us, _, reason, _, data, _, crc = row
+        if is_row_whole(seq, feed, received_us, data, crc) and row.count(None) == (reason is None):
             good.append(row)
         else:
             bad.append(seq)

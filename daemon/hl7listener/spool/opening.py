@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from daemon.hl7listener.spool.schema import connect_reader
 FILE = "spool.sqlite"
 MARK_FILE = "spool.mark"
 Connect = Callable[[Path], sqlite3.Connection]
+
+_PARTS = ("-wal", "-shm", "")
+_READY, _ASIDE = ".replacing-", ".damaged-"
 
 
 @dataclass(slots=True)
@@ -54,9 +59,11 @@ def open_spool(folder: Path, connect: Connect, clock: Clock, new_epoch: Callable
     """
     path = folder / FILE
     damages: list[Damage] = []
+    _replace(path)
     connection = _sound(path, connect)
     if connection is None:
         connection = _begin_afresh(path, connect, clock, damages)
+    mark: MarkFile | None = None
     try:
         mark = MarkFile(folder / MARK_FILE)
         [[highest]] = connection.execute("SELECT coalesce(max(seq), 0) FROM message")
@@ -74,6 +81,8 @@ def open_spool(folder: Path, connect: Connect, clock: Clock, new_epoch: Callable
         )
     except BaseException:
         connection.close()
+        if mark is not None:
+            mark.close()
         raise
     return Opened(connection, mark, epoch, highest + 1, messages, waiting, damages)
 
@@ -98,17 +107,48 @@ def _sound(path: Path, connect: Connect) -> sqlite3.Connection | None:
 
 
 def _begin_afresh(path: Path, connect: Connect, clock: Clock, damages: list[Damage]) -> sqlite3.Connection:
-    aside = path.with_name(f"{path.name}.damaged-{instant(clock.now_us()):%Y%m%dT%H%M%S}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(f"{path.name}{suffix}")
-        if part.exists():
-            part.rename(aside.with_name(f"{aside.name}{suffix}"))
-    fresh = connect(path)
-    damages.append(Damage("the spool was damaged and is begun afresh", 0, 0))
-    fresh.execute("BEGIN IMMEDIATE")
-    damages += salvage(aside, fresh)
-    fresh.execute("COMMIT")
-    return fresh
+    """Carry over what can be read into a new file; only when that is whole does it take the damaged one's place."""
+    building = path.with_name(f"{path.name}.building")
+    for suffix in _PARTS:
+        building.with_name(f"{building.name}{suffix}").unlink(missing_ok=True)  # of an attempt that was cut short
+    found = [Damage("the spool was damaged and is begun afresh", 0, 0)]
+    with closing(connect(building)) as fresh:
+        fresh.execute("BEGIN IMMEDIATE")
+        found += salvage(path, fresh)
+        fresh.execute("COMMIT")
+        fresh.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    stamp = f"{instant(clock.now_us()):%Y%m%dT%H%M%S}"
+    while path.with_name(f"{path.name}{_ASIDE}{stamp}").exists():
+        stamp += "-again"
+    building.rename(path.with_name(f"{path.name}{_READY}{stamp}"))
+    _replace(path)
+    damages += found
+    return connect(path)
+
+
+def _replace(path: Path) -> None:
+    """Put a damaged file aside where a new one stands ready; done again from the start if it was cut short.
+
+    The log goes first: beside a new file it would be taken for its own.
+    """
+    for ready in sorted(path.parent.glob(f"{path.name}{_READY}*")):
+        aside = ready.name.replace(_READY, _ASIDE)
+        _sync(path.parent)
+        for suffix in _PARTS:
+            part = path.with_name(f"{path.name}{suffix}")
+            if part.exists():
+                part.rename(path.with_name(f"{aside}{suffix}"))
+        _sync(path.parent)
+        ready.rename(path)
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _begin_epoch(connection: sqlite3.Connection, path: Path, clock: Clock, token: str) -> tuple[int, str]:

@@ -13,7 +13,7 @@ import anyio.to_thread
 from daemon.errors import SpoolFailed
 from daemon.hl7listener.finding import Disposition
 from daemon.hl7listener.spool.rows import Row
-from daemon.hl7listener.spool.schema import connect_reader, row_crc
+from daemon.hl7listener.spool.schema import connect_reader, is_row_whole
 from daemon.public import Public
 
 T = TypeVar("T")
@@ -47,11 +47,11 @@ class Reader:
                 " WHERE feed = ? AND seq > ? AND disposition = ? ORDER BY seq LIMIT ?",
                 (str(feed), after_seq, _ROUTED, limit),
             ):
-                size += len(data)
+                is_whole = is_row_whole(seq, feed, received_us, data, crc)
+                size += len(data) if is_whole else 0
                 if rows and size > limit_bytes:
                     break
-                is_whole = row_crc(seq, feed, received_us, data) == crc
-                rows.append(Row(seq, token, feed, received_us, data, is_whole=is_whole))
+                rows.append(Row(seq, token, feed, received_us, data if is_whole else b"", is_whole=is_whole))
             return rows
 
         return await self._ask(ask)
@@ -135,9 +135,10 @@ class Reader:
 
         return await self._ask(ask)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._db.close()
+    async def close(self) -> None:
+        """Close the connection, once the question that is being answered is; later ones fail."""
+        async with self._turn:
+            self._db.close()
 
     async def _ask(self, question: Callable[[], T]) -> T:
         try:

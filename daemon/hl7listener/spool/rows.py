@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
     Attributes:
         finding: there if it was stored a moment ago.
-        is_whole: whether its bytes are what was stored.
+        is_whole: whether its bytes are what was stored; if not, there are none.
     """
 
     seq: int

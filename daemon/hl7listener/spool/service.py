@@ -82,7 +82,11 @@ class Spool:
             opened = await anyio.to_thread.run_sync(
                 open_spool, self._folder, self._connect, self._clock, self._new_epoch
             )
-            self._reader = Reader(self._folder / FILE)
+            try:
+                self._reader = Reader(self._folder / FILE)
+            except BaseException:
+                opened.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise self._failed(error) from None
         for damage in opened.damages:
@@ -120,7 +124,8 @@ class Spool:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(thread.join, STOP_LIMIT_S)
         if reader is not None:
-            reader.close()
+            with anyio.CancelScope(shield=True):
+                await reader.close()
 
     # -- for the feeds -------------------------------------------------------------------------------------------------
 

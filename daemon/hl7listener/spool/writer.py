@@ -31,6 +31,14 @@ IDLE_S = 0.25
 LOOK_EVERY_S = 0.5
 MARK_EVERY_S = 1.0
 
+_LAST_IDENTITY = (1 << 63) - 1
+_PLACES = "(?,?,?,?,?,?,?,?,?,?)"
+_UNLESS_RESENT = (
+    "ON CONFLICT (identity) DO UPDATE SET data = NULL"
+    " WHERE message.feed <> excluded.feed OR message.data <> excluded.data"
+)
+"""Leaves a resend out, and fails as a whole if the identity is another message's: equal hashes are not equal messages."""
+
 
 class Store(NamedTuple):
     """Put an arrival on disk."""
@@ -103,6 +111,7 @@ class Writer:
         self._mark = opened.mark
         self._epoch_id, self._epoch = opened.epoch
         self._next_seq = opened.next_seq
+        self._newest_seq = opened.next_seq - 1
         self._folder = folder
         self._limits = limits
         self._clock = clock
@@ -202,25 +211,49 @@ class Writer:
         """Insert all arrivals in one statement; resends meet their identity and are left out. Say how many went in.
 
         One statement, because this thread gives the interpreter up around each one and has to wait to get it back; on its
-        own it is a transaction too, so that in the common case a whole group costs a single step.
+        own it is a transaction too, so that in the common case a whole group costs a single step. An identity that is
+        another message's violates NOT NULL, and then the statement has done nothing.
         """
         values: list[object] = []
         for seq, job in enumerate(arrivals, self._next_seq):
-            feed, received_us, data, ack, finding = job.arrival
-            values += (
-                seq,
-                self._epoch_id,
-                feed,
-                received_us,
-                finding.disposition.value,
-                None if finding.reason is None else finding.reason.value,
-                _identity(job.arrival),
-                data,
-                ack,
-                row_crc(seq, feed, received_us, data),
-            )
-        places = ",".join(("(?,?,?,?,?,?,?,?,?,?)",) * len(arrivals))
-        return self._db.execute(f"INSERT INTO message VALUES {places} ON CONFLICT DO NOTHING", values).rowcount  # noqa: S608 - place holders
+            values += self._values(seq, job.arrival, _identity(job.arrival))
+        places = ",".join((_PLACES,) * len(arrivals))
+        try:
+            return self._db.execute(f"INSERT INTO message VALUES {places} {_UNLESS_RESENT}", values).rowcount  # noqa: S608 - place holders
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+                raise
+        return self._insert_apart(arrivals)
+
+    def _insert_apart(self, arrivals: list[Store]) -> int:
+        """Insert arrivals of which one has the identity of another message: each under the first that is free."""
+        is_within = self._db.in_transaction
+        if not is_within:
+            self._db.execute("BEGIN IMMEDIATE")
+        inserted = 0
+        for seq, job in enumerate(arrivals, self._next_seq):
+            found = self._find(job.arrival, _identity(job.arrival))
+            if isinstance(found, int):
+                values = self._values(seq, job.arrival, found)
+                inserted += self._db.execute(f"INSERT INTO message VALUES {_PLACES}", values).rowcount  # noqa: S608 - place holders
+        if not is_within:
+            self._db.execute("COMMIT")
+        return inserted
+
+    def _values(self, seq: int, arrival: Arrival, identity: int) -> tuple[object, ...]:
+        feed, received_us, data, ack, finding = arrival
+        return (
+            seq,
+            self._epoch_id,
+            feed,
+            received_us,
+            finding.disposition.value,
+            None if finding.reason is None else finding.reason.value,
+            identity,
+            data,
+            ack,
+            row_crc(seq, feed, received_us, data),
+        )
 
     def _answer(self, arrivals: list[Store], group: Group, *, all_new: bool) -> None:
         first = self._next_seq
@@ -230,27 +263,40 @@ class Writer:
                 "SELECT seq FROM message WHERE seq BETWEEN ? AND ?", (first, first + len(arrivals) - 1)
             )
             present = {seq for (seq,) in found}
+        self._newest_seq = max(present, default=self._newest_seq)
         for seq, (arrival, done) in enumerate(arrivals, first):
-            is_routed = arrival.finding.disposition is Disposition.ROUTED
+            answer: Stored | NotStored | None = self._accepted_earlier(arrival)
             if seq not in present:
-                earlier = self._stored_as(_identity(arrival))
-            else:
-                earlier = None if is_routed else self._accepted_earlier(arrival)
-                if is_routed:
-                    group.rows.append(
-                        Row(seq, self._epoch, arrival.feed, arrival.received_us, arrival.data, arrival.finding)
-                    )
-            group.answers.append((done, earlier or Stored(seq, arrival.ack)))
+                answer = answer or self._stored_as(arrival, _identity(arrival)) or NotStored()
+            elif arrival.finding.disposition is Disposition.ROUTED:
+                group.rows.append(
+                    Row(seq, self._epoch, arrival.feed, arrival.received_us, arrival.data, arrival.finding)
+                )
+            group.answers.append((done, answer or Stored(seq, arrival.ack)))
 
     def _accepted_earlier(self, arrival: Arrival) -> Stored | None:
         """A block that is refused now may have been accepted under earlier settings: its first answer stands."""
         if arrival.finding.disposition is not Disposition.QUARANTINED:
             return None
-        return self._stored_as(identity_of(arrival.feed, arrival.data))
+        return self._stored_as(arrival, identity_of(arrival.feed, arrival.data))
 
-    def _stored_as(self, identity: int) -> Stored | None:
-        row = self._db.execute("SELECT seq, ack FROM message WHERE identity = ?", (identity,)).fetchone()
-        return None if row is None else Stored(row[0], row[1], is_resend=True)
+    def _stored_as(self, arrival: Arrival, identity: int) -> Stored | None:
+        found = self._find(arrival, identity)
+        return found if isinstance(found, Stored) else None
+
+    def _find(self, arrival: Arrival, identity: int) -> Stored | int:
+        """Find the message that is stored already, by its identity or the next behind it; else give the first free one."""
+        while True:
+            row = self._db.execute(
+                "SELECT seq, ack, feed = ? AND data = ? FROM message WHERE identity = ?",
+                (arrival.feed, arrival.data, identity),
+            ).fetchone()
+            if row is None:
+                return identity
+            seq, ack, is_equal = row
+            if is_equal:
+                return Stored(seq, ack, is_resend=True)
+            identity = identity + 1 if identity < _LAST_IDENTITY else -_LAST_IDENTITY - 1
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
@@ -268,7 +314,7 @@ class Writer:
                     reports.pruned(count)
 
     def _write_mark(self) -> None:
-        highest = self._next_seq - 1
+        highest = self._newest_seq  # not what numbers were given: those of resends have no row
         if self._mark.last is None or self._mark.last.sequence != highest:
             self._mark.write(Mark(self._epoch, highest, self._clock.now_us()))
 
@@ -287,7 +333,8 @@ class Writer:
         rows = self._db.execute(
             "SELECT message.seq, received_us, disposition, coalesce(cursor.seq, 0) FROM message"
             " LEFT JOIN cursor ON cursor.feed = message.feed"
-            " WHERE message.seq >= ? ORDER BY message.seq LIMIT ?",
+            " WHERE message.seq >= ? AND message.seq < (SELECT max(seq) FROM message)"  # the newest keeps the count
+            " ORDER BY message.seq LIMIT ?",
             (self._prune_from, PRUNE_ROWS),
         ).fetchall()
         cutoff_us = self._clock.now_us() - self._limits.retention_us
@@ -295,9 +342,7 @@ class Writer:
         doomed = [
             (seq,)
             for seq, received_us, disposition, cursor in rows
-            if (is_large or received_us < cutoff_us)
-            and (disposition != Disposition.ROUTED.value or seq <= cursor)
-            and seq < self._next_seq - 1  # the newest row keeps the count
+            if (is_large or received_us < cutoff_us) and (disposition != Disposition.ROUTED.value or seq <= cursor)
         ]
         is_done = not rows or not (is_large or rows[-1][1] < cutoff_us)
         self._prune_from = 0 if is_done else rows[-1][0] + 1

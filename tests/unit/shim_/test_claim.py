@@ -116,29 +116,38 @@ def test_writes_that_can_be_sent_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "outcome", "found"),
+    ("letter", "rest", "outcome", "found"),
     [
-        (b"w", Outcome.WRITTEN, None),
-        (b"a", Outcome.ALREADY, None),
-        (b"lvalue", Outcome.LOST, "value"),
-        (b"l", Outcome.LOST, ""),
-        ("lGröße".encode(), Outcome.LOST, "Größe"),
-        (b"m", Outcome.LOST, None),
-        (b"e", Outcome.EARLY, None),
-        (b"x1", Outcome.WRONG_TYPE, "first"),
-        (b"x12", Outcome.WRONG_TYPE, "twelfth"),
+        (b"w", [], Outcome.WRITTEN, None),
+        (b"a", [], Outcome.ALREADY, None),
+        (b"l", [b"value"], Outcome.LOST, "value"),
+        (b"l", [b""], Outcome.LOST, ""),
+        (b"l", ["Größe".encode()], Outcome.LOST, "Größe"),
+        (b"l", [b"\xffok"], Outcome.LOST, "\ufffdok"),
+        (b"m", [], Outcome.LOST, None),
+        (b"e", [], Outcome.EARLY, None),
+        (b"x", [b"1"], Outcome.WRONG_TYPE, "first"),
+        (b"x", [b"12"], Outcome.WRONG_TYPE, "twelfth"),
     ],
 )
-def test_a_word_of_the_answer_becomes_an_outcome(word: bytes, outcome: Outcome, found: str | None) -> None:
+def test_a_letter_of_the_answer_becomes_an_outcome(
+    letter: bytes, rest: list[bytes], outcome: Outcome, found: str | None
+) -> None:
     keys = ["first", *"bcdefghijk", "twelfth"]
-    assert unpack([b"1790000000000001", word], keys) == [WriteResult(outcome, found, 1_790_000_000_000_001)]
+    assert unpack([b"1790000000000001", letter, *rest], keys) == [WriteResult(outcome, found, 1_790_000_000_000_001)]
 
 
-def test_the_results_stand_in_the_order_of_the_words() -> None:
-    outcomes = [result.outcome for result in unpack([b"1", b"w", b"e", b"a"], [])]
-    assert outcomes == [Outcome.WRITTEN, Outcome.EARLY, Outcome.ALREADY]
+def test_the_results_stand_in_the_order_of_the_letters_and_each_has_what_was_found_for_it() -> None:
+    results = unpack([b"1", b"wlxal", b"five", b"2", b"six"], ["a", "b"])
+    assert [(result.outcome, result.found) for result in results] == [
+        (Outcome.WRITTEN, None),
+        (Outcome.LOST, "five"),
+        (Outcome.WRONG_TYPE, "b"),
+        (Outcome.ALREADY, None),
+        (Outcome.LOST, "six"),
+    ]
 
 
-def test_a_value_found_that_is_no_text_is_shown_as_far_as_it_is() -> None:
-    [result] = unpack([b"1", b"l\xffok"], [])
-    assert result == WriteResult(Outcome.LOST, "\ufffdok", 1)
+def test_a_letter_nobody_knows_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        unpack([b"1", b"?"], [])
