@@ -71,7 +71,7 @@ test: $(VENV)/.dev $(OLD)/.ready ## every test, with real brokers and real worke
 	@$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.dev ## the tests that need no other process
-	@$(BIN)/python -m pytest tests/unit tests/property tests/contract tests/test_architecture.py tests/test_packaging.py
+	@$(BIN)/python -m pytest tests/unit tests/property tests/contract tests/test_architecture.py tests/test_packaging.py tests/test_docs.py
 
 check: lint types arch test-fast ## lint, types, architecture and the fast tests
 

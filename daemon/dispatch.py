@@ -19,7 +19,7 @@ import anyio
 
 from daemon.clock import SECOND_US, Clock, instant
 from daemon.errors import BrokerDown, SettingsInvalid
-from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerLost, BrokerUp, ClockOffset
+from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
 from daemon.ports import Emit, Ledger, Order, Settled, Settlement, WorkItem
 from daemon.public import Public
 from daemon.settings import Problem
@@ -151,8 +151,11 @@ class CeleryDispatcher:
             self._emit(BrokerHistoryChanged(self.address, Public("another replication history")))
         elif before is not None and before.run_id != facts.run_id and not facts.append_only:
             self._emit(BrokerHistoryChanged(self.address, Public("restarted without a log")))
-        if facts.is_evicting and (before is None or not before.is_evicting):
+        was_evicting = before is not None and before.is_evicting
+        if facts.is_evicting and not was_evicting:
             self._emit(BrokerEvicting(self.address, Public(facts.eviction_policy)))
+        elif was_evicting and not facts.is_evicting:
+            self._emit(BrokerKeeping(self.address))
         self.is_up.set()
         now_s = self._clock.monotonic_s()
         if self._seen.state is not BrokerState.UP:
@@ -176,9 +179,10 @@ class CeleryDispatcher:
         settlements: list[Settlement | None] = [None] * len(orders)
         writes: list[Write] = []
         places: list[int] = []
+        now = instant(self._clock.now_us())
         for place, order in enumerate(orders):
             try:
-                writes.append(self._write(order))
+                writes.append(self._write(order, now))
                 places.append(place)
             except RequestInvalid as error:
                 settlements[place] = Settlement(Settled.INVALID, str(error))
@@ -198,7 +202,7 @@ class CeleryDispatcher:
             self._look_now.set()  # what is known of the broker is out of date
         return results
 
-    def _write(self, order: Order) -> Write:
+    def _write(self, order: Order, now: datetime) -> Write:
         ticket = order.ticket
         claim = Claim(
             self._prefix + ticket.ledger,
@@ -208,10 +212,9 @@ class CeleryDispatcher:
             ticket.not_before_us,
             ticket.ttl_s,
         )
-        return Write(claim, () if order.item is None else (self._envelope(order.item),))
-
-    def _envelope(self, item: WorkItem) -> Envelope:
-        return _build(self._router, item, next(self._tags), instant(self._clock.now_us()), self._origin)
+        if order.item is None:
+            return Write(claim, ())
+        return Write(claim, (_build(self._router, order.item, next(self._tags), now, self._origin),))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

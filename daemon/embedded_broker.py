@@ -23,7 +23,7 @@ from pathlib import Path
 import anyio
 
 from daemon.clock import Clock
-from daemon.errors import EmbeddedBrokerFailed
+from daemon.errors import EmbeddedBrokerFailed, StateDirUnusable
 from daemon.events import EmbeddedBrokerStarted
 from daemon.ports import Emit
 from daemon.public import Public
@@ -77,7 +77,8 @@ class EmbeddedBroker:
         """Settle port and password, and write them where workers find them.
 
         Raises:
-            EmbeddedBrokerFailed: there is no server program, or the folder cannot be written.
+            EmbeddedBrokerFailed: there is no server program.
+            StateDirUnusable: the folder cannot be written.
         """
         self._settings = settings
         self._clock = clock
@@ -87,8 +88,8 @@ class EmbeddedBroker:
         try:
             self.place = _place(state_dir / FOLDER, settings.port)
         except OSError as error:
-            message = f"embedded broker: {state_dir / FOLDER}: {error.strerror}"
-            raise EmbeddedBrokerFailed(message) from None
+            message = f"state folder {state_dir}: {error.strerror}"
+            raise StateDirUnusable(message, hint="site.state_dir must be a folder this user can write") from None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
@@ -104,7 +105,7 @@ class EmbeddedBroker:
         try:
             _write_private(self.place.folder / "valkey.conf", _configuration(self.place, self._settings))
             _write_private(self._url_file, f"{self.place.worker_url}\n")
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = process = await asyncio.create_subprocess_exec(
                 self._binary,
                 str(self.place.folder / "valkey.conf"),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -117,12 +118,13 @@ class EmbeddedBroker:
             message = f"embedded broker: {self._binary}: {error.strerror}"
             raise EmbeddedBrokerFailed(message) from None
         try:
-            await self._until_ready()
+            await self._until_ready(process)
         except BaseException:
             await self.drain()
             raise
-        took_s = self._clock.monotonic_s() - started_s
-        self._emit(EmbeddedBrokerStarted(self._process.pid, self.place.port, took_s))
+        if not self._stopping:
+            took_s = self._clock.monotonic_s() - started_s
+            self._emit(EmbeddedBrokerStarted(process.pid, self.place.port, took_s))
 
     async def serve(self) -> None:
         """Watch the server.
@@ -152,14 +154,15 @@ class EmbeddedBroker:
             process.kill()
             await process.wait()
 
-    async def _until_ready(self) -> None:
-        assert self._process is not None  # just started
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
         with anyio.move_on_after(START_LIMIT_S):
-            while self._process.returncode is None:
+            while process.returncode is None:
                 if await ask(self.place, "PING") == "+PONG":
                     return
                 await anyio.sleep(0.02)
-        ended = f"status {self._process.returncode}" if self._process.returncode is not None else "no answer"
+        if self._stopping:  # drained before it answered
+            return
+        ended = f"status {process.returncode}" if process.returncode is not None else "no answer"
         message = f"embedded broker did not come up on {_HOST}:{self.place.port} ({ended})"
         raise EmbeddedBrokerFailed(message, hint=f"see {self.place.folder / 'valkey.log'}")
 
@@ -181,24 +184,30 @@ def known_place(state_dir: Path, settings: EmbeddedBrokerSection) -> Place:
     """
     folder = state_dir / FOLDER
     try:
-        password, port = (folder / "password").read_text().strip(), (folder / "port").read_text().strip()
-    except OSError:
+        password, port = (folder / "password").read_text().strip(), int((folder / "port").read_text())
+    except (OSError, ValueError):
         message = f"no embedded broker has run in {state_dir}"
         raise EmbeddedBrokerFailed(message, hint="start the daemon first: carillon run -c SITE") from None
-    return Place(folder, settings.port or int(port), password)
+    return Place(folder, settings.port or port, password)
 
 
 async def ask(place: Place, command: str) -> str | None:
-    """Send one command with the password and give the first line of its answer; ``None`` if there is none."""
+    """Send one command with the password and give the first line of its answer; ``None`` if there is none.
+
+    The unix socket is asked if there is one: a server left over in the folder may have been told another port.
+    """
     writer: asyncio.StreamWriter | None = None
     with anyio.move_on_after(ASK_LIMIT_S):
         try:
-            reader, writer = await asyncio.open_connection(_HOST, place.port)
+            if place.socket_path is not None and place.socket_path.exists():
+                reader, writer = await asyncio.open_unix_connection(place.socket_path)
+            else:
+                reader, writer = await asyncio.open_connection(_HOST, place.port)
             writer.write(f"AUTH {place.password}\r\n{command}\r\n".encode())
             if (await reader.readline()).strip() != b"+OK":
                 return None
             return (await reader.readline()).decode("ascii", "replace").strip() or None
-        except OSError:
+        except (OSError, ValueError):  # nobody there, or somebody who sends a line without an end
             return None
         finally:
             if writer is not None:
@@ -237,15 +246,15 @@ def find_binary(given: Path | None) -> str:
 def _place(folder: Path, port: int) -> Place:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = _kept(folder / "password", lambda: secrets.token_hex(32))
-    known = int(_kept(folder / "port", lambda: str(_free_port())))
-    return Place(folder, port or known, password)
+    known = _kept(folder / "port", lambda: str(_free_port()), str.isdecimal)
+    return Place(folder, port or int(known), password)
 
 
-def _kept(path: Path, make: Callable[[], str]) -> str:
-    """Read a value from a file, or make one and keep it there."""
+def _kept(path: Path, make: Callable[[], str], is_sound: Callable[[str], bool] = bool) -> str:
+    """Read a value from a file; if there is none that is sound, make one and keep it there."""
     if path.exists():
-        value = path.read_text().strip()
-        if value:
+        value = path.read_text(errors="replace").strip()
+        if is_sound(value):
             return value
     value = make()
     _write_private(path, f"{value}\n")

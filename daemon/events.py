@@ -125,6 +125,13 @@ class BrokerEvicting:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerKeeping:
+    """The broker no longer throws anything away."""
+
+    address: Public
+
+
+@dataclass(frozen=True, slots=True)
 class ClockOffset:
     """How far the broker's clock is ahead of ours."""
 

@@ -49,6 +49,7 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     events.BrokerLost: (Level.ERROR, "broker.lost"),
     events.BrokerHistoryChanged: (Level.WARNING, "broker.history-changed"),
     events.BrokerEvicting: (Level.ERROR, "broker.evicting"),
+    events.BrokerKeeping: (Level.INFO, "broker.keeping"),
     events.OccurrenceEnqueued: (Level.DEBUG, "occurrence.enqueued"),
     events.OccurrenceTaken: (Level.DEBUG, "occurrence.taken"),
     events.OccurrencesSkipped: (Level.WARNING, "occurrence.skipped"),
@@ -142,7 +143,9 @@ class Log:
 
 
 def _quoted(text: Public) -> str:
-    return f'"{text}"' if " " in text or not text else str(text)
+    if text and " " not in text and '"' not in text:
+        return str(text)
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 class _Foreign(logging.Handler):

@@ -128,6 +128,7 @@ class Metrics:
             events.BrokerUp: lambda _: self._broker_up.set(1),
             events.BrokerLost: lambda _: self._broker_up.set(0),
             events.BrokerEvicting: lambda _: self._evicting.set(1),
+            events.BrokerKeeping: lambda _: self._evicting.set(0),
             events.BrokerHistoryChanged: lambda _: self._forgot.inc(),
             events.ClockOffset: lambda event: self._offset.set(event.offset_s),
             events.ServiceFailed: lambda event: self._restarts.labels(event.service).inc(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 
 _USEC = 1_000_000
 
@@ -47,11 +47,11 @@ class Notifier:
 def notifier(environment: MutableMapping[str, str], pid: int) -> Notifier:
     """Make a notifier from ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC``, and keep children from inheriting them."""
     path = environment.pop("NOTIFY_SOCKET", None)
-    return Notifier(path, _watchdog_s(environment, pid))
+    asked, meant = environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", str(pid))
+    return Notifier(path, _watchdog_s(asked) if meant == str(pid) else None)
 
 
-def _watchdog_s(environment: Mapping[str, str], pid: int) -> float | None:
-    asked = environment.get("WATCHDOG_USEC", "")
-    if not asked.isdigit() or environment.get("WATCHDOG_PID", str(pid)) != str(pid):
+def _watchdog_s(asked: str) -> float | None:
+    if not asked.isdecimal():
         return None
     return int(asked) / _USEC or None

@@ -20,7 +20,7 @@ def inherited(environment: MutableMapping[str, str], pid: int) -> dict[str, list
     ``LISTEN_PID`` must be ours: a wrapper between systemd and us would have inherited it first.
     """
     fields = {name: environment.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
-    if fields["LISTEN_PID"] != str(pid) or not fields["LISTEN_FDS"].isdigit():
+    if fields["LISTEN_PID"] != str(pid) or not fields["LISTEN_FDS"].isdecimal():
         return {}
     count = int(fields["LISTEN_FDS"])
     names = fields["LISTEN_FDNAMES"].split(":") if fields["LISTEN_FDNAMES"] else []

@@ -26,8 +26,7 @@ class StateDir:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            message = f"state folder {path}: {error.strerror}"
-            raise StateDirUnusable(message, hint="site.state_dir must be a folder this user can write") from None
+            raise _unusable(path, error) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -35,9 +34,19 @@ class StateDir:
             os.close(self._descriptor)
             message = f"state folder {path} is held by process {holder}"
             raise StateDirTaken(message, hint="stop that daemon, or give this one a state_dir of its own") from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _unusable(path, error) from None
 
     def close(self) -> None:
         """Let the folder go."""
         os.close(self._descriptor)
+
+
+def _unusable(path: Path, error: OSError) -> StateDirUnusable:
+    """Say that a state folder cannot be made or written, and what to do."""
+    message = f"state folder {path}: {error.strerror}"
+    return StateDirUnusable(message, hint="site.state_dir must be a folder this user can write")

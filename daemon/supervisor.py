@@ -69,7 +69,7 @@ class Supervisor:
         except BaseException:
             with anyio.CancelScope(shield=True), anyio.move_on_after(self._drain_timeout_s):
                 for service in reversed(opened):
-                    await service.drain()
+                    await self._drain(service)
             raise
         async with anyio.create_task_group() as tasks:
             for service in self._services:
@@ -92,7 +92,7 @@ class Supervisor:
                     is_open = True
                     self._emit(ServiceOpened(service.name))
                     if service.name in self._is_draining:  # the stop came meanwhile, and drained what was not there yet
-                        await service.drain()
+                        await self._drain(service)
                         break
                 await service.serve()
                 break
@@ -105,7 +105,7 @@ class Supervisor:
                 pause_s = min(pause_s * 2, PAUSE_MOST_S)
                 wait_s = pause_s * (0.5 + self._jitter() / 2)
                 self._emit(ServiceFailed(service.name, Public(error.code), reason(error), wait_s))
-                await service.drain()
+                await self._drain(service)
                 is_open = False
                 with anyio.move_on_after(wait_s):
                     await self._stop.wait()
@@ -113,6 +113,13 @@ class Supervisor:
                 self._crash(service, error)
                 break
         self._ended[service.name].set()
+
+    async def _drain(self, service: Service) -> None:
+        """Drain a service; a bug in it keeps no other from being drained."""
+        try:
+            await service.drain()
+        except Exception as error:  # noqa: BLE001 - the edge where a bug is reported
+            self._crash(service, error)
 
     def _crash(self, service: Service, error: Exception) -> None:
         self._emit(ServiceCrashed(service.name, reason(error), frames(error)))
@@ -124,7 +131,7 @@ class Supervisor:
         with anyio.move_on_after(self._drain_timeout_s):
             for service in reversed(self._services):
                 self._is_draining.add(service.name)
-                await service.drain()
+                await self._drain(service)
                 await self._ended[service.name].wait()
             return
         # The budget is spent. The rest is told once more, briefly; nothing that was acknowledged depends on it.
@@ -132,4 +139,4 @@ class Supervisor:
             if not self._ended[service.name].is_set():
                 self._is_draining.add(service.name)
                 with anyio.move_on_after(1.0):
-                    await service.drain()
+                    await self._drain(service)

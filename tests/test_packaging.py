@@ -85,7 +85,7 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock: Path) ->
 
 def test_every_dependency_of_the_project_is_in_its_lock() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = {name: set(re.findall(r"^([a-z0-9.-]+)==", (ROOT / "requirements" / f"{name}.txt").read_text(), re.M))
+    pinned = {name: set(re.findall(r"^([a-z0-9.-]+)==", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
               for name in ("run", "embedded", "demo", "dev")}  # fmt: skip
     runtime = {re.split(r"[><=\[; ]", one, maxsplit=1)[0] for one in project["dependencies"]}
     assert runtime <= pinned["run"] <= pinned["embedded"] <= pinned["demo"] <= pinned["dev"]

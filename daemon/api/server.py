@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import orjson
 from aiohttp import web
 
 from daemon.api.health import Check, readiness
+from daemon.api.problem import CONTENT_TYPE, problem
 from daemon.events import ApiListening
 from daemon.ports import Emit
 from daemon.public import Public
@@ -20,6 +21,7 @@ CLOSE_LIMIT_S = 2.0
 HEADER_LIMIT_BYTES = 8190
 KEEP_ALIVE_S = 15.0
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class Api:
@@ -54,14 +56,9 @@ class Api:
         """
         self._stop = anyio.Event()
         sockets = [one.dup() for one in self._inherited] or [listen(self._address, "api")]
-        app = web.Application(client_max_size=64 * 1024)
-        app.add_routes(
-            [
-                web.get("/healthz", self._healthz),
-                web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
-            ]
-        )
+        app = web.Application(client_max_size=64 * 1024, middlewares=[_explain])
+        handlers = (self._healthz, self._readyz, self._metrics)
+        app.add_routes([web.get(path, handler) for path, handler in zip(_PATHS, handlers, strict=True)])
         app.on_response_prepare.append(_harden)
         self._runner = web.AppRunner(
             app,
@@ -103,6 +100,19 @@ class Api:
     async def _metrics(self, request: web.Request) -> web.Response:
         del request
         return web.Response(body=self._exposition(), headers={"Content-Type": _TEXT})
+
+
+@web.middleware
+async def _explain(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer a path or method there is not with a problem document."""
+    try:
+        return await handler(request)
+    except web.HTTPClientError as refused:
+        body = orjson.dumps(problem(refused.status, _PATHS), option=orjson.OPT_APPEND_NEWLINE)
+        allowed = {name: value for name, value in refused.headers.items() if name == "Allow"}
+        return web.Response(status=refused.status, body=body, content_type=CONTENT_TYPE, headers=allowed)
 
 
 async def _harden(request: web.Request, response: web.StreamResponse) -> None:

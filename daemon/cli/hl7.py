@@ -13,7 +13,7 @@ import orjson
 from daemon.errors import DaemonError
 from daemon.sender.acknowledgement import Acknowledgement, read_acknowledgement
 from daemon.sender.client import MllpClient
-from daemon.sender.files import messages_in
+from daemon.sender.files import UnfinishedBlock, messages_in
 from daemon.settings.values import Address, parse_address, parse_duration_s
 
 _EXIT_REFUSED, _EXIT_DATA = 1, 65
@@ -47,15 +47,17 @@ def send_files(*, files: tuple[Path, ...], to: str, timeout: str, raw: bool, as_
         address, timeout_s = parse_address(to), parse_duration_s(timeout)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    outgoing = [
-        _Outgoing(file, number, data)
-        for file in files
-        for number, data in enumerate(messages_in(file.read_bytes(), as_it_is=raw), 1)
-    ]
-    empty = [file for file in files if not any(one.file == file for one in outgoing)]
-    if empty:
-        click.echo(f"carillon: {empty[0]} holds no HL7 message (no line begins with MSH)", err=True)
-        return _EXIT_DATA
+    outgoing: list[_Outgoing] = []
+    for file in files:
+        try:
+            found = messages_in(file.read_bytes(), as_it_is=raw)
+        except UnfinishedBlock:
+            click.echo(f"carillon: {file} ends within an MLLP block (no FS CR); nothing was sent", err=True)
+            return _EXIT_DATA
+        if not found:
+            click.echo(f"carillon: {file} holds no HL7 message (no line begins with MSH)", err=True)
+            return _EXIT_DATA
+        outgoing += (_Outgoing(file, number, data) for number, data in enumerate(found, 1))
     return anyio.run(_send_all, outgoing, address, timeout_s, as_json)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import lru_cache
 from typing import Any
 
-from daemon.clock import instant
+from daemon.clock import SECOND_US, instant
 from daemon.hl7listener.charset import Decoded
 from daemon.hl7listener.finding import Finding
 from daemon.hl7listener.header import Header
@@ -14,6 +15,7 @@ from daemon.hl7listener.path import Segments, first_segment
 from daemon.public import Public
 
 _TIME = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,4})?)?)?)?)?)?([+-]\d{4})?", re.ASCII)
+_LONGEST_TIME = 24
 
 
 def task_arguments(data: bytes, received_us: int, feed: Public, finding: Finding) -> dict[str, Any] | None:
@@ -41,7 +43,7 @@ def document(data: bytes, received_us: int, feed: Public, header: Header, decode
     kind += ("",) * (3 - len(kind))
     return {
         "feed": str(feed),
-        "received_at": instant(received_us).isoformat(),
+        "received_at": _iso_instant(received_us),
         "control_id": fields[9],
         "type": kind[0],
         "event": kind[1],
@@ -60,12 +62,31 @@ def document(data: bytes, received_us: int, feed: Public, header: Header, decode
     }
 
 
+def _iso_instant(at_us: int) -> str:
+    seconds, micros = divmod(at_us, SECOND_US)
+    return f"{_iso_second(seconds)}.{micros:06d}+00:00"
+
+
+# Messages of one second share these; nothing of a patient is remembered.
+
+
+@lru_cache(maxsize=4)
+def _iso_second(at_s: int) -> str:
+    return instant(at_s * SECOND_US).replace(tzinfo=None).isoformat()
+
+
 def iso_time(stamp: str) -> str | None:
     """Write an HL7 time stamp in ISO 8601 with the precision and the offset the sender gave, and no more.
 
     A stamp without offset is the sender's local time and stays without; what is no stamp gives ``None``.
     """
-    match = _TIME.fullmatch(stamp.strip())
+    stamp = stamp.strip()
+    return _iso_time(stamp) if len(stamp) <= _LONGEST_TIME else None
+
+
+@lru_cache(maxsize=64)
+def _iso_time(stamp: str) -> str | None:
+    match = _TIME.fullmatch(stamp)
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, offset = match.groups()

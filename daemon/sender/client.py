@@ -10,6 +10,8 @@ import anyio
 
 from daemon.errors import DaemonError
 from daemon.hl7listener.framer import Block, Broken, Framer, frame
+from daemon.hl7listener.header import Header, parse_header
+from daemon.sender.acknowledgement import read_acknowledgement
 from daemon.settings.values import Address
 
 REPLY_LIMIT_BYTES = 1024 * 1024
@@ -34,6 +36,7 @@ class MllpClient:
         self._writer: asyncio.StreamWriter | None = None
         self._framer = Framer(REPLY_LIMIT_BYTES)
         self._replies: list[bytes] = []
+        self._control_id = ""
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -60,16 +63,19 @@ class MllpClient:
     async def send(self, data: bytes) -> bytes:
         """Send one message and wait for one reply; give the reply's data.
 
+        A second reply to the message before, as in enhanced mode, is passed over.
+
         Raises:
             NoReply: the connection ended, or the time did.
         """
         assert self._reader is not None  # connected on entering
         assert self._writer is not None
+        before, self._control_id = self._control_id, _control_id(data)
         try:
             with anyio.fail_after(self._timeout_s):
                 self._writer.write(frame(data))
                 await self._writer.drain()
-                while not self._replies:
+                while (reply := self._next_reply(before)) is None:
                     received = await self._reader.read(_READ_BYTES)
                     if not received:
                         message = f"{self._address} closed the connection without a reply"
@@ -81,7 +87,15 @@ class MllpClient:
         except OSError as error:
             message = f"{self._address}: {error.strerror or 'the connection broke'}"
             raise NoReply(message) from None
-        return self._replies.pop(0)
+        return reply
+
+    def _next_reply(self, before: str) -> bytes | None:
+        while self._replies:
+            reply = self._replies.pop(0)
+            about = read_acknowledgement(reply).control_id
+            if not about or about != before or about == self._control_id:
+                return reply
+        return None
 
     def _take(self, received: bytes) -> None:
         for event in self._framer.feed(received):
@@ -90,3 +104,8 @@ class MllpClient:
             elif isinstance(event, Broken):
                 message = f"{self._address} does not speak MLLP"
                 raise NoReply(message)
+
+
+def _control_id(data: bytes) -> str:
+    header = parse_header(data)
+    return header.control_id.decode("latin-1") if isinstance(header, Header) else ""

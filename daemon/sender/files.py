@@ -7,24 +7,37 @@ from itertools import pairwise
 
 from daemon.hl7listener.framer import START, Block, Framer
 
-_MESSAGE_START = re.compile(rb"(?:\A|(?<=[\r\n]))MSH(?=[^\w\s])")
+_START = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n]))(MSH(?=[^\w\s])|[FB][HT]S(?=[^\w\s]|[\r\n]|\Z))")
+"""Where a message begins, or a segment of the envelope of a batch (HL7 2.10.3); before the first, a byte order mark."""
+
+
+class UnfinishedBlock(ValueError):
+    """A file ends within an MLLP block: what is missing cannot be guessed."""
 
 
 def messages_in(content: bytes, *, as_it_is: bool = False) -> list[bytes]:
     """Find the messages of a file.
 
     A file with MLLP blocks gives their data. Any other is cut before each line that begins with MSH; what stands before the
-    first is left out. Where a message has no CR, its line ends become CR, which is what the standard wants; ``as_it_is``
-    leaves them.
+    first is left out, and so is the envelope of a batch (FHS, BHS, BTS, FTS). Where a message has no CR, its line ends
+    become CR, which is what the standard wants; ``as_it_is`` leaves them.
+
+    Raises:
+        UnfinishedBlock: the last block has no end.
     """
     if START in content:
         framer = Framer(max(len(content), 1))
         found = [event.data for event in framer.feed(content) if isinstance(event, Block)]
+        if framer.is_open:
+            found += [event.data for event in framer.feed(b"\r") if isinstance(event, Block)]  # only the CR after FS
+        if framer.is_open:
+            raise UnfinishedBlock
     else:
-        starts = [match.start() for match in _MESSAGE_START.finditer(content)]
+        starts = [match.start(1) for match in _START.finditer(content)]
         found = [
             content[start:end].rstrip(b"\r\n") + _last_end(content[start:end])
             for start, end in pairwise([*starts, len(content)])
+            if content.startswith(b"MSH", start)
         ]
     return found if as_it_is else [_with_cr(data) for data in found]
 

@@ -201,3 +201,17 @@ def _wait_length(valkey: ValkeyServer, count: int) -> None:
     while valkey.client.llen("celery") < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_broker_that_may_evict_is_told_until_it_no_longer_may(tmp_path: Path) -> None:
+    with ValkeyServer("--maxmemory-policy", "allkeys-lru") as valkey:
+        site = write_site(tmp_path, site_text(broker_url=valkey.url, feeds=ADT_FEED))
+        with DaemonProcess(site) as daemon:
+            daemon.ready().wait_for("broker.evicting", policy="allkeys-lru")
+            status, body = daemon.get("/readyz")
+            assert status == 503
+            assert "allkeys-lru" in body
+            valkey.client.config_set("maxmemory-policy", "noeviction")
+            daemon.wait_for("broker.keeping")
+            daemon.wait_metric(0, "carillon_broker_evicting")
+            assert daemon.get("/readyz")[0] == 200

@@ -84,6 +84,22 @@ unrouted = "park"
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "last_line"),
+    [
+        ('[schedule.a]\ntask = "t"\nevery = "1h"\n', "ok, 1 entry, 0 feeds"),
+        ("schedule = {}\n", "ok, 0 entries, 0 feeds"),
+        ('[feed.a]\nlisten = "0.0.0.0:2575"\n[[feed.a.route]]\ntask = "t"\n', "ok, 0 entries, 1 feed, 1 warning"),
+        ('[feed.a]\nlisten = "0.0.0.0:2575"\nnope = 1\n', "1 error"),
+        ("[api]\nnope = 1\nmore = 2\n", "2 errors"),
+    ],
+)
+def test_check_ends_with_numbers_and_words_that_agree(tmp_path: Path, text: str, last_line: str) -> None:
+    site = write_site(tmp_path, f'site = {{ name = "x", state_dir = "s" }}\n{text}')
+    done = carillon("check", "-c", site)
+    assert (done.stdout + done.stderr).splitlines()[-1] == f"{site}: {last_line}"
+
+
 def test_check_speaks_json(tmp_path: Path) -> None:
     done = carillon("check", "-c", write_site(tmp_path, "[site]\nnam = 1\n"), "--json")
     report = json.loads(done.stdout)

@@ -137,7 +137,7 @@ def test_a_port_chosen_by_the_system_collides_with_nothing() -> None:
 
 
 def test_every_problem_of_every_feed_is_told_at_once() -> None:
-    feeds = {
+    feeds: dict[str, dict[str, Any]] = {
         "one": {"listen": "127.0.0.1:1", "charset": "nonsense", "route": []},
         "two": {"listen": "127.0.0.1:1", "route": [{**ROUTE, "kwargs": {"x": "?"}}]},
     }

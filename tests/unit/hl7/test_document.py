@@ -21,9 +21,9 @@ from tests.support.clock import START_US
 from tests.support.feeds import ADT, feed, route
 
 DATA = (
-    "MSH|^~\\&|SA^1.2^ISO|SF|RA|RF|20261122040506.7+0100||ADT^A01^ADT_A01|ID-1|P^T|2.5.1^DEU\r"
-    "PID|1||P1^^^HOSP^MR~P2||NAME^GIVEN\r"
-).encode()
+    b"MSH|^~\\&|SA^1.2^ISO|SF|RA|RF|20261122040506.7+0100||ADT^A01^ADT_A01|ID-1|P^T|2.5.1^DEU\r"
+    b"PID|1||P1^^^HOSP^MR~P2||NAME^GIVEN\r"
+)
 
 
 def arguments_of(data: bytes, *routes: Route, received_us: int = START_US) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def document_of(data: bytes, received_us: int = START_US) -> dict[str, Any]:
 def test_the_document_has_every_field_the_design_promises() -> None:
     assert document_of(DATA) == {
         "feed": "adt",
-        "received_at": "2026-09-21T14:13:20+00:00",
+        "received_at": "2026-09-21T14:13:20.000000+00:00",
         "control_id": "ID-1",
         "type": "ADT",
         "event": "A01",

@@ -194,12 +194,24 @@ LOCATED = {
             "1 to 255 printable characters are needed"
         ),
     ),
-    "a section nobody knows": ({"CARILLON_A__B": "1"}, "environment CARILLON_A__B a: unknown key"),
+    "a section nobody knows": (
+        {"CARILLON_A__B": "1"},
+        (
+            "environment CARILLON_A__B a: unknown key; "
+            "known here: api, celery, embedded_broker, feed, schedule, site, spool"
+        ),
+    ),
     "a key nobody knows": (
         {"CARILLON_SITE__NAM": "x"},
         'environment CARILLON_SITE__NAM site.nam: unknown key; did you mean "name"?',
     ),
-    "an empty word": ({"CARILLON_SITE__": "x"}, 'environment CARILLON_SITE__ site."": unknown key'),
+    "an empty word": (
+        {"CARILLON_SITE__": "x"},
+        (
+            'environment CARILLON_SITE__ site."": unknown key; '
+            "known here: drain_timeout, name, require_celery, state_dir, timezone"
+        ),
+    ),
     "an entry left unfinished": (
         {"CARILLON_SCHEDULE__NEW__EVERY": "5m"},
         "environment CARILLON_SCHEDULE__NEW__EVERY schedule.new.task: is missing",
@@ -307,7 +319,7 @@ def test_a_dotenv_that_cannot_be_read_is_a_problem_beside_the_others(
 ) -> None:
     assert problem_lines(tmp_path, f"{HEAD}x = 1\n", dotenv=content) == [
         f"site.toml:1: .env: {expected}",
-        "site.toml:4 site.x: unknown key",
+        "site.toml:4 site.x: unknown key; known here: drain_timeout, name, require_celery, state_dir, timezone",
     ]
 
 

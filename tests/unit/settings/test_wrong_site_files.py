@@ -24,7 +24,24 @@ UNKNOWN_KEYS = {
         '[celery]\nBROKER_URL = ""\n',
         'site.toml:5 celery.BROKER_URL: unknown key; did you mean "broker_url"?',
     ),
-    "a key unlike any other": ("[api]\nzzz = 1\n", "site.toml:5 api.zzz: unknown key"),
+    "a key unlike any other": ("[api]\nzzz = 1\n", "site.toml:5 api.zzz: unknown key; known here: listen"),
+    "a section unlike any other": (
+        "[zzz]\n",
+        "site.toml:4 zzz: unknown key; known here: api, celery, embedded_broker, feed, schedule, site, spool",
+    ),
+    "a key of an entry unlike any other": (
+        f"{ENTRY}zzz = 1\n",
+        (
+            "site.toml:7 schedule.x.zzz: unknown key; known here: anchor, args, catch_up, cron, dst, enabled, every, "
+            "kwargs, options, overlap, task, timezone"
+        ),
+    ),
+    "a key of a route unlike any other": (
+        f'{FEED}[[feed.x.route]]\ntask = "t"\nzzz = 1\n',
+        (
+            "site.toml:8 feed.x.route[0].zzz: unknown key; known here: event, expires, kwargs, priority, queue, task, type"
+        ),
+    ),
     "a key of an entry": (f"{ENTRY}evry = 1\n", 'site.toml:7 schedule.x.evry: unknown key; did you mean "every"?'),
     "a dotted key of an entry": (
         '[schedule]\nx.task = "t"\nx.every = 1\nx.option.queue = "q"\n',
@@ -289,7 +306,9 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("text", "expected"), UNKNOWN_KEYS.values(), ids=UNKNOWN_KEYS)
-def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path: Path, text: str, expected: str) -> None:
+def test_an_unknown_key_is_named_with_the_nearest_known_one_or_else_with_all(
+    tmp_path: Path, text: str, expected: str
+) -> None:
     assert problem_lines(tmp_path, HEAD + text) == [expected]
 
 
@@ -658,4 +677,6 @@ def test_the_file_handed_to_the_loader_may_be_named_relative_to_the_folder_we_ar
 ) -> None:
     put_site(tmp_path, f"{HEAD}x = 1\n")
     monkeypatch.chdir(tmp_path)
-    assert _lines(Path("site.toml")) == ["site.toml:4 site.x: unknown key"]
+    assert _lines(Path("site.toml")) == [
+        "site.toml:4 site.x: unknown key; known here: drain_timeout, name, require_celery, state_dir, timezone"
+    ]

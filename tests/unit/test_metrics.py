@@ -1,0 +1,278 @@
+"""Numbers for Prometheus: their names, their labels, and which event moves which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemon import events
+from daemon.clock import SECOND_US
+from daemon.hl7listener.connection import Goodbye
+from daemon.hl7listener.finding import Reason
+from daemon.hl7listener.framer import Deviation
+from daemon.metrics import ENTRIES_SHOWN, Metrics
+from daemon.public import Public
+from daemon.scheduler.evaluate import SkipReason
+from tests.support.clock import START_US
+
+ADT, BELL, BROKER = Public("adt"), Public("bell"), Public("127.0.0.1:6379")
+
+LABELS = {
+    "carillon_build_info": ("version",),
+    "carillon_entries": (),
+    "carillon_occurrences": ("entry", "outcome"),
+    "carillon_occurrence_lateness_seconds": ("le",),
+    "carillon_entry_next_timestamp_seconds": ("entry",),
+    "carillon_feed_acks": ("code", "feed"),
+    "carillon_feed_ack_seconds": ("feed", "le"),
+    "carillon_feed_last_message_timestamp_seconds": ("feed",),
+    "carillon_feed_connections": ("feed",),
+    "carillon_feed_refused_connections": ("feed", "reason"),
+    "carillon_feed_closed_connections": ("feed", "reason"),
+    "carillon_feed_deviations": ("feed", "kind"),
+    "carillon_feed_duplicates": ("feed",),
+    "carillon_feed_quarantined": ("feed", "reason"),
+    "carillon_feed_enqueued": ("feed",),
+    "carillon_feed_parked": ("feed",),
+    "carillon_feed_repeated": ("feed",),
+    "carillon_spool_messages": ("feed",),
+    "carillon_spool_oldest_seconds": ("feed",),
+    "carillon_spool_fsync_seconds": ("le",),
+    "carillon_spool_stored": (),
+    "carillon_spool_pruned": (),
+    "carillon_spool_accepting": (),
+    "carillon_spool_damages": (),
+    "carillon_broker_up": (),
+    "carillon_broker_evicting": (),
+    "carillon_broker_history_changes": (),
+    "carillon_clock_offset_seconds": (),
+    "carillon_service_restarts": ("service",),
+}
+"""Every metric of ours with its labels; what dashboards and alerts are written against."""
+
+BUSY: tuple[object, ...] = (
+    events.OccurrenceEnqueued(BELL, START_US, 0.01, is_misfire=False),
+    events.OccurrenceTaken(BELL, START_US),
+    events.OccurrencesSkipped(BELL, START_US, START_US, 3, SkipReason.COALESCED),
+    events.OccurrenceInvalid(BELL, START_US, Public("no")),
+    events.OccurrenceBlocked(BELL, START_US, Public("key")),
+    events.OccurrenceRepeated(BELL, START_US, had_run=False),
+    events.EntryPlanned(BELL, START_US),
+    events.Answered(ADT, Public("AA"), 0.001),
+    events.PeerConnected(ADT, 4),
+    events.PeerGone(ADT, 3, Goodbye.PEER, 7),
+    events.PeerRefused(ADT, Goodbye.LIMIT),
+    events.Deviated(ADT, Deviation.LF_END, 5),
+    events.Resent(ADT),
+    events.Quarantined(ADT, Reason.TYPE),
+    events.MessagesEnqueued(ADT, 9, 0, 0.01),
+    events.MessageParked(ADT, 1, Public("no")),
+    events.MessagesRepeated(ADT, 2, 1),
+    events.Backlog(ADT, 11, 2.5),
+    events.Committed(6, 0.002),
+    events.Pruned(8),
+    events.SpoolDamaged(Public("gap"), 1, 2),
+    events.FeedResumed(),
+    events.BrokerUp(BROKER, Public("9.1"), 0.0),
+    events.BrokerEvicting(BROKER, Public("allkeys-lru")),
+    events.BrokerHistoryChanged(BROKER, Public("why")),
+    events.ClockOffset(-0.25),
+    events.ServiceFailed(ADT, Public("code"), Public("why"), 0.4),
+)
+
+
+def heard(*happened: object, entries: int = 1) -> Metrics:
+    metrics = Metrics("1.2.3", entries=entries)
+    for event in happened:
+        metrics(event)
+    return metrics
+
+
+def families(metrics: Metrics) -> Iterable[Metric]:
+    """Read what is exposed, as Prometheus does."""
+    return text_string_to_metric_families(metrics.exposition().decode())
+
+
+def series(metrics: Metrics) -> set[str]:
+    """Name every series of ours."""
+    return {
+        f"{sample.name}{sorted(sample.labels.items())}"
+        for family in families(metrics)
+        for sample in family.samples
+        if sample.name.startswith("carillon_")
+    }
+
+
+# -- names and labels --------------------------------------------------------------------------------------------------
+
+
+def test_names_and_labels_are_those_that_dashboards_know() -> None:
+    found: dict[str, set[str]] = {}
+    for family in families(heard(*BUSY)):
+        if family.name.startswith("carillon_"):
+            found[family.name] = {label for sample in family.samples for label in sample.labels}
+    assert found == {name: set(labels) for name, labels in LABELS.items()}
+
+
+def test_every_metric_has_a_sentence_and_a_unit_in_its_name_if_it_has_one() -> None:
+    for family in families(heard(*BUSY)):
+        if family.name.startswith("carillon_"):
+            assert family.documentation.endswith(".")
+            assert family.type != "histogram" or family.name.endswith("_seconds")
+
+
+def test_the_exposition_says_who_we_are_and_how_the_process_does() -> None:
+    metrics = heard(entries=17)
+    assert metrics.value("carillon_build_info", {"version": "1.2.3"}) == 1
+    assert metrics.value("carillon_entries") == 17
+    text = metrics.exposition().decode()
+    assert "process_resident_memory_bytes" in text
+    assert "python_info" in text
+
+
+def test_no_series_tells_when_it_was_made() -> None:
+    assert b"_created" not in heard(*BUSY).exposition()
+
+
+# -- which event moves which -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "labels", "value"),
+    [
+        (BUSY[0], "occurrences_total", {"entry": "bell", "outcome": "enqueued"}, 1),
+        (BUSY[0], "occurrence_lateness_seconds_count", {}, 1),
+        (BUSY[0], "occurrence_lateness_seconds_sum", {}, 0.01),
+        (BUSY[1], "occurrences_total", {"entry": "bell", "outcome": "taken"}, 1),
+        (BUSY[2], "occurrences_total", {"entry": "bell", "outcome": "skipped"}, 3),
+        (BUSY[3], "occurrences_total", {"entry": "bell", "outcome": "invalid"}, 1),
+        (BUSY[4], "occurrences_total", {"entry": "bell", "outcome": "blocked"}, 1),
+        (BUSY[5], "occurrences_total", {"entry": "bell", "outcome": "repeated"}, 1),
+        (BUSY[6], "entry_next_timestamp_seconds", {"entry": "bell"}, START_US / SECOND_US),
+        (events.EntryPlanned(BELL, None), "entry_next_timestamp_seconds", {"entry": "bell"}, float("inf")),
+        (BUSY[7], "feed_acks_total", {"feed": "adt", "code": "AA"}, 1),
+        (events.Answered(ADT, Public(""), 0.001), "feed_acks_total", {"feed": "adt", "code": ""}, 1),
+        (BUSY[7], "feed_ack_seconds_sum", {"feed": "adt"}, 0.001),
+        (BUSY[8], "feed_connections", {"feed": "adt"}, 4),
+        (BUSY[9], "feed_connections", {"feed": "adt"}, 3),
+        (BUSY[9], "feed_closed_connections_total", {"feed": "adt", "reason": "peer-closed"}, 1),
+        (BUSY[10], "feed_refused_connections_total", {"feed": "adt", "reason": "too-many-connections"}, 1),
+        (BUSY[11], "feed_deviations_total", {"feed": "adt", "kind": "lf-after-fs"}, 1),
+        (BUSY[12], "feed_duplicates_total", {"feed": "adt"}, 1),
+        (BUSY[13], "feed_quarantined_total", {"feed": "adt", "reason": "type-not-routed"}, 1),
+        (BUSY[14], "feed_enqueued_total", {"feed": "adt"}, 9),
+        (BUSY[15], "feed_parked_total", {"feed": "adt"}, 1),
+        (BUSY[16], "feed_repeated_total", {"feed": "adt"}, 2),
+        (BUSY[17], "spool_messages", {"feed": "adt"}, 11),
+        (BUSY[17], "spool_oldest_seconds", {"feed": "adt"}, 2.5),
+        (BUSY[18], "spool_stored_total", {}, 6),
+        (BUSY[18], "spool_fsync_seconds_sum", {}, 0.002),
+        (BUSY[19], "spool_pruned_total", {}, 8),
+        (BUSY[20], "spool_damages_total", {}, 1),
+        (BUSY[21], "spool_accepting", {}, 1),
+        (BUSY[22], "broker_up", {}, 1),
+        (BUSY[23], "broker_evicting", {}, 1),
+        (BUSY[24], "broker_history_changes_total", {}, 1),
+        (BUSY[25], "clock_offset_seconds", {}, -0.25),
+        (BUSY[26], "service_restarts_total", {"service": "adt"}, 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, tuple(type(one) for one in BUSY)) else None,
+)
+def test_an_event_moves_its_number(event: object, name: str, labels: dict[str, str], value: float) -> None:
+    assert heard().value(f"carillon_{name}", labels) == 0
+    assert heard(event).value(f"carillon_{name}", labels) == pytest.approx(value)
+
+
+def test_every_event_that_is_counted_is_in_the_table_above() -> None:
+    states = {events.BrokerLost, events.BrokerKeeping, events.FeedWithholding}
+    assert {type(event) for event in BUSY} | states == set(heard()._table())
+
+
+def test_counts_add_up_and_states_follow_the_last_event() -> None:
+    metrics = heard(*BUSY, *BUSY)
+    assert metrics.value("carillon_feed_enqueued_total", {"feed": "adt"}) == 18
+    assert metrics.value("carillon_spool_messages", {"feed": "adt"}) == 11
+    assert metrics.value("carillon_feed_connections", {"feed": "adt"}) == 3
+
+
+def test_what_went_down_or_stopped_is_zero_again() -> None:
+    metrics = heard(*BUSY, events.BrokerLost(BROKER, Public("c"), Public("r")), events.FeedWithholding(Public("full")))
+    metrics(events.BrokerKeeping(BROKER))
+    assert metrics.value("carillon_broker_evicting") == 0
+    assert metrics.value("carillon_broker_up") == 0
+    assert metrics.value("carillon_spool_accepting") == 0
+
+
+def test_an_occurrence_that_was_early_by_a_hair_counts_as_on_time() -> None:
+    metrics = heard(events.OccurrenceEnqueued(BELL, START_US, -0.002, is_misfire=False))
+    assert metrics.value("carillon_occurrence_lateness_seconds_sum") == 0
+    assert metrics.value("carillon_occurrence_lateness_seconds_bucket", {"le": "0.005"}) == 1
+
+
+def test_the_instant_of_the_last_answer_is_known() -> None:
+    first = heard(BUSY[7])
+    assert first.value("carillon_feed_last_message_timestamp_seconds", {"feed": "adt"}) > 1_700_000_000
+
+
+def test_an_event_nobody_counts_moves_nothing() -> None:
+    silent = heard()
+    before = series(silent)
+    silent(events.DaemonStopped(1.0))
+    silent(object())
+    assert series(silent) == before
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+def storm(count: int) -> Iterator[object]:
+    """Let much happen, each time with other numbers, instants and texts of ours."""
+    for number in range(count):
+        yield events.Answered(ADT, Public("AA"), number / 7)
+        yield events.MessageParked(ADT, number, Public(f"reason {number}"))
+        yield events.PeerGone(ADT, number, Goodbye.RESET, number)
+        yield events.BrokerLost(BROKER, Public(f"code {number}"), Public(f"reason {number}"))
+        yield events.ServiceFailed(ADT, Public(f"code {number}"), Public(f"reason {number}"), number)
+        yield events.OccurrenceBlocked(BELL, START_US + number, Public(f"key {number}"))
+        yield events.SpoolDamaged(Public(f"what {number}"), number, number)
+        yield events.EntryPlanned(BELL, START_US + number)
+
+
+def test_the_number_of_series_does_not_grow_with_what_happens() -> None:
+    assert series(heard(*storm(500))) == series(heard(*storm(1)))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name"),
+    [
+        ([events.PeerGone(ADT, 0, one, 0) for one in Goodbye], "feed_closed_connections_total"),
+        ([events.Quarantined(ADT, one) for one in Reason], "feed_quarantined_total"),
+        ([events.Deviated(ADT, one, 1) for one in Deviation], "feed_deviations_total"),
+    ],
+)
+def test_reasons_and_kinds_are_those_of_our_own_lists(kinds: list[events.Deviated], name: str) -> None:
+    label = {"feed_deviations_total": "kind"}.get(name, "reason")
+    values = [getattr(event, label) for event in kinds]
+    assert all(isinstance(value, Enum) for value in values)
+    metrics = heard(*kinds)
+    for value in values:
+        assert metrics.value(f"carillon_{name}", {"feed": "adt", label: value.value}) == 1
+
+
+@pytest.mark.parametrize(("entries", "shown"), [(ENTRIES_SHOWN, True), (ENTRIES_SHOWN + 1, False)])
+def test_with_very_many_entries_the_series_of_single_entries_are_left_out(entries: int, shown: bool) -> None:  # noqa: FBT001 - a column
+    names = [Public(f"e{number}") for number in range(50)]
+    metrics = heard(
+        *(events.OccurrenceEnqueued(name, START_US, 0.0, is_misfire=False) for name in names),
+        *(events.EntryPlanned(name, START_US) for name in names),
+        entries=entries,
+    )
+    own = metrics.value("carillon_occurrences_total", {"entry": "e7", "outcome": "enqueued"})
+    of_all = metrics.value("carillon_occurrences_total", {"entry": "", "outcome": "enqueued"})
+    assert (own, of_all) == ((1, 0) if shown else (0, 50))
+    assert any("entry_next" in one for one in series(metrics)) is shown
+    assert metrics.value("carillon_occurrence_lateness_seconds_count") == 50
