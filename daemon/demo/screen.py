@@ -86,28 +86,32 @@ def _tiles(picture: Picture) -> Sequence[RenderableType]:
         _tile(
             "HL7 feed  adt",
             (("sent", f"{tally.sent}"), ("acknowledged", f"{tally.acked}")),
-            f"ack p50 {percentile(ack_ms, 0.5):.1f}  p99 {percentile(ack_ms, 0.99):.1f} ms",
+            _middle_and_worst(ack_ms),
             sparkline(picture.acked_per_second, 22),
         ),
         _tile(
             "Spool and queue",
-            (("stored on disk", f"{tally.spooled}"), ("waiting in spool", f"{tally.waiting}")),
+            (("stored", f"{tally.spooled}"), ("waiting", f"{tally.waiting}")),
             f"queue depth {tally.queued}",
             "",
         ),
         _tile(
             f"Worker  {picture.worker}",
             (("succeeded", f"{tally.succeeded}"), ("failed", f"{tally.failed}")),
-            "stock Celery, nothing of ours in it",
+            "stock Celery",
             sparkline(picture.done_per_second, 22),
         ),
         _tile(
             "Schedule",
             (("entries fired", f"{tally.fires}"), ("entries", f"{len(picture.entries)}")),
-            f"late p50 {percentile(late_ms, 0.5):.1f}  p99 {percentile(late_ms, 0.99):.1f} ms",
+            _middle_and_worst(late_ms),
             sparkline(late_ms, 22),
         ),
     )
+
+
+def _middle_and_worst(times_ms: Sequence[float]) -> str:
+    return f"p50 {percentile(times_ms, 0.5):.1f} p99 {percentile(times_ms, 0.99):.1f} ms"
 
 
 def _tile(title: str, numbers: Sequence[tuple[str, str]], line: str, graph: str) -> RenderableType:
