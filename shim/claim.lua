@@ -2,7 +2,9 @@
 --
 -- Lua isolates but does not roll back, so the order for each write is: check the types of its keys, compare, push, and
 -- only then advance the claim. An error in the middle (OOM, READONLY) leaves each earlier write whole and this one and
--- the later ones undone; sending the same call again is safe, because a done write answers "a".
+-- the later ones undone; sending the same call again is safe, because a done write answers "a". A right that is missing
+-- would not stop at that order (a message pushed, and no right to advance its claim: pushed again for ever), so rights are
+-- checked before anything is done, on servers that can say (Redis 7, Valkey).
 --
 -- KEYS: claim hashes, then queue lists, each once.
 -- ARGV: a plan in JSON, then the payloads of all messages in order. The plan is
@@ -18,6 +20,24 @@ local plan = cjson.decode(ARGV[1])
 local tolerance, ttls, writes = plan[1], plan[2], plan[3]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+
+if redis.acl_check_cmd then
+  for number, key in ipairs(KEYS) do
+    local needed
+    if number > #ttls then
+      needed = { { 'LPUSH', key, '' } }
+    elseif ttls[number] > 0 then
+      needed = { { 'HSET', key, '', '' }, { 'EXPIRE', key, '1' } }
+    else
+      needed = { { 'HSET', key, '', '' } }
+    end
+    for _, command in ipairs(needed) do
+      if not redis.acl_check_cmd(unpack(command)) then
+        return redis.error_reply('NOPERM this user may not run ' .. command[1] .. ' on a key of the call')
+      end
+    end
+  end
+end
 
 local wrong = {}
 for number, key in ipairs(KEYS) do

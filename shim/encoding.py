@@ -23,8 +23,8 @@ _TYPED_KEYS = frozenset(("__type__", "__value__"))
 _EMBED: Mapping[str, Json] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-def encode_body(args: Sequence[Json], kwargs: Mapping[str, Json]) -> str:
-    """Write ``[args, kwargs, embed]``, the body of a protocol-2 message, as JSON text.
+def encode_body(args: Sequence[Json], kwargs: Mapping[str, Json]) -> bytes:
+    """Write ``[args, kwargs, embed]``, the body of a protocol-2 message, as JSON.
 
     Raises:
         RequestInvalid: a value that is not JSON, is nested too deeply, is not finite, holds a lone surrogate, or is an
@@ -40,7 +40,16 @@ def encode_body(args: Sequence[Json], kwargs: Mapping[str, Json]) -> str:
     _check_keys(kwargs, "kwargs")
     for name, value in kwargs.items():
         _check(value, f"kwargs[{name!r}]", 1)
-    return dump([args, kwargs, _EMBED], "arguments").decode()
+    return dump([args, kwargs, _EMBED], "arguments")
+
+
+def as_json_text(document: bytes) -> bytes:
+    """Write a JSON document as the inside of a JSON string.
+
+    No control character stands in a JSON document that ``dump`` wrote, so only two characters need an escape (RFC 8259 7);
+    a general encoder takes twice as long over all those quotation marks.
+    """
+    return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def check_mapping(value: object, label: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from shim.encoding import check_header, check_mapping, dump, encode_body
+from shim.encoding import as_json_text, check_header, check_mapping, dump, encode_body
 from shim.errors import RequestInvalid
 from shim.request import NOT_SHOWN, Json, TaskRequest
 from shim.routing import Target
@@ -92,15 +92,16 @@ def build_envelope(request: TaskRequest, target: Target, *, delivery_tag: str, a
     if request.expires_at is not None:
         left_ms = -((_utc(at, "at") - _utc(request.expires_at, "expires")) // _MILLISECOND)  # rounded up
         properties["expiration"] = str(max(left_ms, 0))
-    payload = dump(
-        {
-            "body": encode_body(request.args, request.kwargs),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": headers,
-            "properties": properties,
-        },
-        "envelope",
+    payload = b"".join(
+        (
+            b'{"body":"',
+            as_json_text(encode_body(request.args, request.kwargs)),
+            b'","content-encoding":"utf-8","content-type":"application/json","headers":',
+            dump(headers, "headers"),
+            b',"properties":',
+            dump(properties, "properties"),
+            b"}",
+        )
     )
     if len(payload) > ENVELOPE_LIMIT_BYTES:
         message = f"message of {len(payload)} bytes: more than {ENVELOPE_LIMIT_BYTES}"

@@ -21,7 +21,7 @@ from redis.exceptions import (
 
 from shim.broker_facts import BrokerFacts, parse_info
 from shim.broker_url import BrokerUrl
-from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
+from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain, RequestInvalid
 
 Reply: TypeAlias = Any
 """What a server answers: bytes, integers, lists of them, or None. Narrowed by each caller."""
@@ -63,6 +63,7 @@ class Link:
             BrokerUnavailable: no connection; surely not sent.
             PublishUncertain: sent, but the reply did not come; a command that writes may have been applied, or will be.
             BrokerRefused: the server answered with an error.
+            RequestInvalid: text with lone surrogates; nothing was sent.
         """
         async with self._turn:
             connection = await self._connected()
@@ -96,15 +97,20 @@ class Link:
 
     async def _exchange(self, connection: AbstractConnection, command: tuple[str | bytes | int | float, ...]) -> Reply:
         try:
-            await connection.send_packed_command(connection.pack_command(*command))
+            packed = connection.pack_command(*command)
+        except UnicodeEncodeError:
+            message = f"{command[0]!r}: text with lone surrogates is not Unicode and cannot travel"
+            raise RequestInvalid(message) from None
+        try:
+            await connection.send_packed_command(packed)
             return await connection.read_response()
         except NoScriptError:
             message = f"{self.url}: the script is not loaded"
             raise ScriptMissing(message, server_code="NOSCRIPT") from None
         except (AuthenticationError, AuthorizationError, BusyLoadingError) as error:
-            raise self._refused(error, error.status_code or "ERR") from None
+            raise self._refused(error, _code(error) or "ERR") from None
         except ResponseError as error:
-            code = error.status_code or str(error).split(" ", 1)[0]
+            code = _code(error) or str(error).split(" ", 1)[0]
             if code in ("READONLY", "MASTERDOWN"):
                 await self.close()  # another server is the master now: ask the address again
             raise self._refused(error, code) from None
@@ -120,7 +126,7 @@ class Link:
     def _unavailable(self, error: Exception) -> BrokerUnavailable:
         reason = str(error) or type(error).__name__
         message = f"{self.url}: no connection ({reason})"
-        return BrokerUnavailable(message, hint="is the server running, and is the address in celery.broker_url right?")
+        return BrokerUnavailable(message, hint=_HINTS.get(_code(error), _UNREACHED))
 
     def _refused(self, error: Exception, code: str) -> BrokerRefused:
         hint = _HINTS.get(code, "")
@@ -128,11 +134,17 @@ class Link:
         return BrokerRefused(message, server_code=code, hint=hint)
 
 
+def _code(error: Exception) -> str:
+    return (error.status_code or "") if isinstance(error, RedisError) else ""
+
+
+_UNREACHED = "is the server running, and is the address in celery.broker_url right?"
 _HINTS = {
     "OOM": "the server's memory is full: raise maxmemory or let workers drain the queues",
     "READONLY": "this server is a replica",
     "NOREPLICAS": "too few replicas are connected (min-replicas-to-write)",
-    "NOPERM": "the user needs EVAL, EVALSHA, SCRIPT, TIME, TYPE, HGET, HSET, HMGET, EXPIRE, LPUSH, LLEN, INFO",
+    "NOPERM": "the user needs CLIENT|SETNAME, SELECT, INFO, EVAL, EVALSHA, TIME, TYPE, HGET, HSET, HMGET, EXPIRE, LPUSH, "
+    "LLEN, MGET, on the keys of queues, claims and results",
     "WRONGPASS": "the password in celery.broker_url is wrong",
     "NOAUTH": "the server wants a password in celery.broker_url",
     "MISCONF": "the server cannot save to its disk",

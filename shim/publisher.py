@@ -80,14 +80,20 @@ class Publisher:
         return call.results
 
     async def run(self) -> None:
-        """Send what arrives, until cancelled."""
-        while True:
-            await self._arrived.wait()
-            while self._waiting:
-                await self._send(self._next_batch())
-                if len(self._waiting) < PENDING_LIMIT:
-                    self._room.set()
-            self._arrived.clear()
+        """Send what arrives, until cancelled; then tell whoever waits that nothing of theirs was written."""
+        try:
+            while True:
+                await self._arrived.wait()
+                while self._waiting:
+                    await self._send(self._next_batch())
+                    if len(self._waiting) < PENDING_LIMIT:
+                        self._room.set()
+                self._arrived.clear()
+        finally:
+            left = list(self._waiting)
+            self._waiting.clear()
+            self._room.set()
+            _settle(left, [WriteResult(Outcome.NOT_WRITTEN)] * len(left))
 
     def _next_batch(self) -> list[tuple[_Call, Write]]:
         waiting = self._waiting
@@ -102,6 +108,7 @@ class Publisher:
 
     async def _send(self, batch: list[tuple[_Call, Write]]) -> None:
         failure: BrokerRefused | None = None
+        results = [WriteResult(Outcome.UNCERTAIN)] * len(batch)  # until there is an answer, and if this is cancelled
         try:
             keys, arguments = pack([write for _, write in batch], self._transport, tolerance_us=self._tolerance_us)
             results = unpack(await self._evaluate(keys, arguments), keys)
@@ -111,15 +118,11 @@ class Publisher:
             self._waiting.clear()
             results = [WriteResult(Outcome.NOT_WRITTEN)] * len(batch)
         except PublishUncertain:
-            results = [WriteResult(Outcome.UNCERTAIN)] * len(batch)
+            pass
         except BrokerRefused as error:
             failure = error
-            results = [WriteResult(Outcome.UNCERTAIN)] * len(batch)
-        for (call, _), result in zip(batch, results, strict=True):
-            call.results.append(result)
-            call.failure = call.failure or failure
-            if len(call.results) == call.count:
-                call.done.set()
+        finally:
+            _settle(batch, results, failure)
 
     async def _evaluate(self, keys: list[str], arguments: list[bytes]) -> Reply:
         try:
@@ -127,3 +130,13 @@ class Publisher:
         except ScriptMissing:
             # Nothing ran: the server was restarted or its scripts were flushed.
             return await self._link.call("EVAL", SCRIPT, len(keys), *keys, *arguments)
+
+
+def _settle(
+    batch: Sequence[tuple[_Call, Write]], results: Sequence[WriteResult], failure: BrokerRefused | None = None
+) -> None:
+    for (call, _), result in zip(batch, results, strict=True):
+        call.results.append(result)
+        call.failure = call.failure or failure
+        if len(call.results) == call.count:
+            call.done.set()

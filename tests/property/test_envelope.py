@@ -5,18 +5,15 @@ The judge is Celery's own receiving code (``tests/support/stock.py``).
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque, namedtuple
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import pytest
 from celery.app.task import Context
@@ -24,27 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shim.encoding import DEPTH_LIMIT, INTEGER_LIMIT_BITS
-from shim.envelope import RESERVED_HEADERS, build_envelope
+from shim.envelope import build_envelope
 from shim.errors import RequestInvalid
 from shim.request import TaskRequest
 from shim.routing import Target
 from tests.support.stock import Received, StockWorker
+from tests.support.task_requests import exactly, good_leaves, good_requests, names, odd_zones, utc
 
 NOW = datetime(2026, 11, 22, 4, 5, 6, 789_000, tzinfo=UTC)
 MARKER = "ZZPATIENT"
-
-
-class Offsetless(tzinfo):
-    """A time zone that does not know its offset: what it is attached to is naive all the same."""
-
-    def utcoffset(self, _: datetime | None) -> timedelta | None:
-        return None
-
-    def dst(self, _: datetime | None) -> timedelta | None:
-        return None
-
-    def tzname(self, _: datetime | None) -> str | None:
-        return None
 
 
 class Number(IntEnum):
@@ -74,46 +59,10 @@ def build(request: TaskRequest, *, queue: str = "queue", priority: int = 0, tag:
 # -- what callers hand in ----------------------------------------------------------------------------------------------
 
 
-def knows_its_offset(zone: tzinfo | None) -> bool:
-    return zone is not None and not isinstance(zone, Offsetless)
-
-
 any_char = st.characters(exclude_categories=())
 """Every code point, lone surrogates among them."""
 any_text = st.text(any_char, max_size=12)
-good_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(str.isprintable)
-odd_zones = st.sampled_from(
-    [
-        ZoneInfo("Europe/Amsterdam"),  # 00:19:32 before 1937
-        ZoneInfo("Africa/Monrovia"),  # -00:44:30 until 1972
-        ZoneInfo("Pacific/Kiritimati"),
-        timezone(timedelta(hours=23, minutes=59, seconds=59)),
-        timezone(-timedelta(hours=23, minutes=59, seconds=59, microseconds=1)),
-        Offsetless(),
-        None,
-    ]
-)
-good_instants = st.datetimes(
-    datetime(1970, 1, 3), datetime(9998, 12, 29), timezones=st.timezones() | odd_zones.filter(knows_its_offset)
-)
 any_instants = st.datetimes(timezones=st.timezones() | odd_zones)
-
-good_integers = st.integers() | st.integers(-(2**INTEGER_LIMIT_BITS) + 1, 2**INTEGER_LIMIT_BITS - 1)
-good_leaves = st.none() | st.booleans() | good_integers | st.floats(allow_nan=False, allow_infinity=False) | good_text
-
-
-def is_typed(value: Mapping[Any, Any]) -> bool:
-    return value.keys() == {"__type__", "__value__"}
-
-
-good_values = st.recursive(
-    good_leaves,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(good_text, inner, max_size=4).filter(lambda v: not is_typed(v))
-    ),
-    max_leaves=12,
-)
 
 typed_objects = st.fixed_dictionaries(
     {"__type__": st.sampled_from(["uuid", "datetime", "bytes", "nope"]) | good_leaves, "__value__": good_leaves}
@@ -146,26 +95,6 @@ celery_words = st.sampled_from(
     [*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression", "meth", "groups", "redelivered"]
 )
 
-good_requests = st.builds(
-    TaskRequest,
-    task=names,
-    task_id=names,
-    args=st.lists(good_values, max_size=3) | st.tuples(good_values),
-    kwargs=st.dictionaries(good_text, good_values, max_size=3).filter(lambda v: not is_typed(v)),
-    eta_at=st.none() | good_instants,
-    expires_at=st.none() | good_instants,
-    time_limit_s=st.none() | st.floats(0.001, 1e8) | st.integers(1, 10**8),
-    soft_time_limit_s=st.none() | st.floats(0.001, 1e8) | st.integers(1, 10**8),
-    ignore_result=st.none() | st.booleans(),
-    shadow=st.none() | names,
-    root_id=st.none() | names,
-    parent_id=st.none() | names,
-    headers=st.dictionaries(
-        names.filter(lambda name: name not in RESERVED_HEADERS and name[0] != "_"), good_values, max_size=3
-    ),
-    argsrepr=good_text,
-    kwargsrepr=good_text,
-)
 junk: dict[str, st.SearchStrategy[Any]] = {
     "task": any_text,
     "task_id": any_text,
@@ -190,24 +119,6 @@ any_requests = st.builds(
 
 
 # -- what the worker must have made of it ------------------------------------------------------------------------------
-
-
-def exactly(value: Any) -> str:
-    """Write a value so that 1, 1.0 and True, and 0.0 and -0.0, are told apart; a tuple is a list, as it is to JSON."""
-    return json.dumps(plain(value))
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
-
-
-def utc(instant: datetime | None) -> datetime | None:
-    """Bring to UTC: between two zones, Python holds an instant in a fold for unequal to every other."""
-    return None if instant is None else instant.astimezone(UTC)
 
 
 def assert_as_meant(request: TaskRequest, got: Received, *, queue: str, priority: int) -> None:
@@ -272,7 +183,9 @@ def test_a_refusal_never_quotes_a_value(place: str, poison: Any) -> None:
     hidden = [MARKER, {"k": MARKER, "l": [MARKER, poison]}]
     given_values: dict[str, Any] = {"args": hidden, "kwargs": {"k": hidden}, "headers": {"k": hidden}}
     request = TaskRequest("task", "id", **{place: given_values[place]})
+    told = ""
     try:
         build(request)
     except RequestInvalid as error:
-        assert MARKER not in f"{error} {error.hint} {error!r} {error.__context__!r}"
+        told = f"{error} {error.hint} {error!r} {error.__context__!r}"
+    assert MARKER not in told

@@ -15,8 +15,10 @@ from celery import Celery
 from celery.worker import state
 from celery.worker.request import Request
 from celery.worker.strategy import default as receive_by
-from kombu import Connection
 from kombu.utils.json import loads
+
+read: Callable[[bytes], Any] = loads
+"""Reads JSON as kombu's transports do."""
 
 
 class Choked(AssertionError):
@@ -44,7 +46,7 @@ class StockWorker:
 
     def __init__(self) -> None:
         self.app = Celery("stock", broker="memory://", backend="cache+memory://", set_as_current=False)
-        self._channel = Connection("memory://").channel()
+        self._channel = self.app.connection_for_read().channel()
         self._ran: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
         ran = self._ran
 
@@ -54,6 +56,10 @@ class StockWorker:
         self._task = self.app.task(bind=True, name="stock.any_task", shared=False)(any_task)
         self.app.finalize()
 
+    def message(self, payload: bytes) -> Any:
+        """Read one list element as kombu hands it to a consumer."""
+        return self._channel.Message(read(payload), channel=self._channel)
+
     def receive(self, payload: bytes) -> Received:
         """Receive one list element and run it; whatever a real worker raises comes through.
 
@@ -62,7 +68,7 @@ class StockWorker:
         """
         self._ran.clear()
         state.revoked.clear()  # shared by all workers of a process; an expired id would stay in it
-        message = self._channel.Message(loads(payload), channel=self._channel)
+        message = self.message(payload)
         name = message.headers["task"]
         self.app.tasks[name] = self._task
         try:
@@ -79,11 +85,16 @@ class StockWorker:
         taken: list[Any] = []
         timers: list[float] = []
         rejected: list[Any] = []
+
+        def call_at(at: float, call: Callable[..., Any], args: tuple[Any, ...], **_: Any) -> None:
+            timers.append(at)
+            call(*args)
+
         consumer = SimpleNamespace(
             hostname="stock@test",
             connection_errors=(),
             event_dispatcher=None,
-            timer=SimpleNamespace(call_at=lambda at, call, args, **_: (timers.append(at), call(*args))),
+            timer=SimpleNamespace(call_at=call_at),
             apply_eta_task=taken.append,
             disable_rate_limits=True,
             task_buckets={},
