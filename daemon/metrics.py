@@ -123,6 +123,7 @@ class Metrics:
             events.Committed: self._committed,
             events.Pruned: lambda event: self._pruned.inc(event.count),
             events.SpoolDamaged: lambda _: self._damaged.inc(),
+            events.SpoolOpened: lambda _: self._accepting.set(1),
             events.FeedWithholding: lambda _: self._accepting.set(0),
             events.FeedResumed: lambda _: self._accepting.set(1),
             events.BrokerUp: lambda _: self._broker_up.set(1),

@@ -93,6 +93,8 @@ class Connection(asyncio.Protocol):
         self._block_begun_at_s: float | None = None
         self._reason: Enum | None = None
         self._finishing = False
+        self._closed_at_s: float | None = None
+        self._early = b""
         self.answered = 0
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------------------------
@@ -116,6 +118,9 @@ class Connection(asyncio.Protocol):
         A bug met on the way is reported and ends this connection alone: its sender keeps what was not acknowledged, and the
         others go on.
         """
+        if not self._reading:
+            self._put_off(data)
+            return
         try:
             self._receive(data)
         except Exception as error:  # noqa: BLE001 - the connection's edge
@@ -149,8 +154,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Answer what is pending before closing: a sender may shut its side after its last message."""
-        self._reason = self._reason or Goodbye.PEER
-        self.finish()
+        self.finish(Goodbye.PEER)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -189,13 +193,17 @@ class Connection(asyncio.Protocol):
             self._reading = wanted
             if wanted:
                 transport.resume_reading()
+                early, self._early = self._early, b""
+                if early:
+                    self.data_received(early)
             else:
                 transport.pause_reading()
 
     def sweep(self, now_s: float) -> None:
         """Close the connection if it has exceeded one of its times."""
         limits = self._host.feed.limits
-        if self._write_blocked_at_s is not None and now_s - self._write_blocked_at_s > limits.write_s:
+        unread_since_s = self._write_blocked_at_s if self._closed_at_s is None else self._closed_at_s
+        if unread_since_s is not None and now_s - unread_since_s > limits.write_s:
             self.close(Goodbye.NOT_READING)
         elif not self._reading:
             # Not read because of us; time that passes now is not the sender's.
@@ -207,12 +215,12 @@ class Connection(asyncio.Protocol):
         elif now_s - self._heard_at_s > limits.idle_s:
             self.close(Goodbye.IDLE)
 
-    def finish(self) -> None:
+    def finish(self, reason: Enum) -> None:
         """Read no more, answer what is pending, then close."""
+        self._reason = self._reason or reason
         self._finishing = True
         self.adjust()
-        if not self._pending and self._transport is not None:
-            self._transport.close()
+        self._close_if_done()
 
     def close(self, reason: Enum) -> None:
         """Close at once; what is pending gets no answer."""
@@ -255,15 +263,26 @@ class Connection(asyncio.Protocol):
                 self.answered += 1
             took_s = host.clock.monotonic_s() - begun_at_s
             host.emit(Answered(feed, Public(codes[0]) if codes else _NO_ANSWER, took_s))
-        if not self._pending and self._finishing:
-            self.finish()
-        elif not self._reading:
+        self._close_if_done()
+        if not self._reading:
             self.adjust()
 
+    def _close_if_done(self) -> None:
+        if self._finishing and not self._pending and self._transport is not None and self._closed_at_s is None:
+            self._closed_at_s = self._host.clock.monotonic_s()
+            self._transport.close()
+
     def _give_up(self, breach: Breach) -> None:
-        self._reason = breach
         self._hold(0)
-        self.finish()
+        self.finish(breach)
+
+    def _put_off(self, data: bytes) -> None:
+        """Keep what came although nothing should: uvloop begins to read once a connection is made, paused or not."""
+        self._early += data
+        if self._transport is not None:
+            self._transport.pause_reading()
+        if not self._hold(self._framer.held_bytes + len(self._early)):
+            self.close(Goodbye.MEMORY)
 
     def _hold(self, held_bytes: int) -> bool:
         delta, self._held_bytes = held_bytes - self._held_bytes, held_bytes

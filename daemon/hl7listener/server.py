@@ -182,7 +182,7 @@ class Listener:
         for host in self._hosts:
             host.accepting = False
             for connection in tuple(host.connections):
-                connection.finish()
+                connection.finish(Goodbye.DRAIN)
         with anyio.move_on_after(FINISH_LIMIT_S):
             for host in self._hosts:
                 await host.wait_empty()

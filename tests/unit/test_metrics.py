@@ -188,7 +188,7 @@ def test_an_event_moves_its_number(event: object, name: str, labels: dict[str, s
 
 
 def test_every_event_that_is_counted_is_in_the_table_above() -> None:
-    states = {events.BrokerLost, events.BrokerKeeping, events.FeedWithholding}
+    states = {events.BrokerLost, events.BrokerKeeping, events.FeedWithholding, events.SpoolOpened}
     assert {type(event) for event in BUSY} | states == set(heard()._table())
 
 

@@ -1,8 +1,8 @@
 """The durable store between a sender's message and its task."""
 
+from daemon.hl7listener.spool.jobs import Limits
 from daemon.hl7listener.spool.reader import Reader
 from daemon.hl7listener.spool.rows import Arrival, NotStored, Row, Stored
 from daemon.hl7listener.spool.service import Spool
-from daemon.hl7listener.spool.writer import Limits
 
 __all__ = ["Arrival", "Limits", "NotStored", "Reader", "Row", "Spool", "Stored"]

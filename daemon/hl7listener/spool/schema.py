@@ -116,3 +116,14 @@ def is_row_whole(seq: int, feed: str, received_us: int, data: object, crc: int) 
 def row_crc(seq: int, feed: str, received_us: int, data: bytes) -> int:
     """Sum what must not change unnoticed; SQLite's own checks do not look into payloads."""
     return zlib.crc32(data, zlib.crc32(f"{seq}\n{feed}\n{received_us}\n".encode()))
+
+
+def is_full(error: BaseException) -> bool:
+    """Say whether there was no room on the disk."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def undo(connection: sqlite3.Connection) -> None:
+    """Roll back, if a transaction is open."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

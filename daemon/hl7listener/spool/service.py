@@ -21,11 +21,12 @@ import anyio.to_thread
 from daemon.clock import Clock
 from daemon.errors import SpoolFailed
 from daemon.events import Committed, FeedResumed, FeedWithholding, Pruned, SpoolDamaged, SpoolOpened
+from daemon.hl7listener.spool.jobs import Group, Limits, Park, Reports, Settle, Stop, Store
 from daemon.hl7listener.spool.opening import FILE, Connect, open_spool
 from daemon.hl7listener.spool.reader import Reader
 from daemon.hl7listener.spool.rows import Arrival, Done, NotStored, Row
 from daemon.hl7listener.spool.schema import connect
-from daemon.hl7listener.spool.writer import Group, Limits, Park, Reports, Settle, Stop, Store, Writer
+from daemon.hl7listener.spool.writer import Writer
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public
 
@@ -61,7 +62,7 @@ class Spool:
         self._reader: Reader | None = None
         self._takers: dict[Public, Callable[[list[Row]], None]] = {}
         self._listeners: list[Callable[[bool], None]] = []
-        self._accepting = False
+        self._accepting = self._is_withholding = False
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
         self._queued = 0
@@ -119,13 +120,13 @@ class Spool:
             tell(False)  # noqa: FBT003 - callbacks with one meaning
         writer, thread, reader = self._writer, self._thread, self._reader
         self._writer = self._thread = self._reader = None
+        if reader is not None:
+            with anyio.CancelScope(shield=True):  # before the writer, which takes the log away if it is the last
+                await reader.close()
         if writer is not None and thread is not None:
             writer.jobs.put(Stop())
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(thread.join, STOP_LIMIT_S)
-        if reader is not None:
-            with anyio.CancelScope(shield=True):
-                await reader.close()
 
     # -- for the feeds -------------------------------------------------------------------------------------------------
 
@@ -226,7 +227,12 @@ class Spool:
         if self._accepting == accepting:
             return
         self._accepting = accepting
-        self._emit(FeedResumed() if accepting else FeedWithholding(Public(why)))
+        if not accepting:
+            self._is_withholding = True
+            self._emit(FeedWithholding(Public(why)))
+        elif self._is_withholding:
+            self._is_withholding = False
+            self._emit(FeedResumed())
         for tell in self._listeners:
             tell(accepting)
 

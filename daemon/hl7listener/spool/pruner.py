@@ -1,0 +1,76 @@
+"""What is past its time is removed from the spool, and the oldest when it is too large; never what still waits."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from daemon.clock import Clock
+from daemon.hl7listener.finding import Disposition
+from daemon.hl7listener.spool.jobs import Limits
+from daemon.hl7listener.spool.schema import is_full, undo
+from daemon.ports import FaultPoint
+
+PRUNE_ROWS = 200
+
+
+class Pruner:
+    """Goes through the messages from the oldest on, a few at a time.
+
+    Attributes:
+        is_done: whether nothing more is due for now.
+    """
+
+    def __init__(self, db: sqlite3.Connection, limits: Limits, clock: Clock, at: FaultPoint) -> None:
+        """Begin with the oldest."""
+        self._db = db
+        self._limits = limits
+        self._clock = clock
+        self._at = at
+        self._prune_from = 0
+        self.is_done = True
+
+    def prune(self) -> int:
+        """Look at up to 200 messages, remove those that are past their time, or the oldest if the spool is too large.
+
+        Return how many went.
+
+        Raises:
+            sqlite3.Error: the database failed; a full disk is no failure.
+        """
+        rows = self._db.execute(
+            "SELECT message.seq, received_us, disposition, coalesce(cursor.seq, 0) FROM message"
+            " LEFT JOIN cursor ON cursor.feed = message.feed"
+            " WHERE message.seq >= ? AND message.seq < (SELECT max(seq) FROM message)"  # the newest keeps the count
+            " ORDER BY message.seq LIMIT ?",
+            (self._prune_from, PRUNE_ROWS),
+        ).fetchall()
+        cutoff_us = self._clock.now_us() - self._limits.retention_us
+        is_large = self._size_bytes() > self._limits.size_bytes
+        doomed = [
+            (seq,)
+            for seq, received_us, disposition, cursor in rows
+            if (is_large or received_us < cutoff_us) and (disposition != Disposition.ROUTED.value or seq <= cursor)
+        ]
+        self.is_done = not rows or not (is_large or rows[-1][1] < cutoff_us)
+        self._prune_from = 0 if self.is_done else rows[-1][0] + 1
+        if doomed:
+            try:
+                self._at("prune.chunk")
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("DELETE FROM message WHERE seq = ?", doomed)
+                self._db.executemany("DELETE FROM parked WHERE seq = ?", doomed)
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                # Removing needs room too, in the log. The spool goes on, so that what waits is still handed on.
+                undo(self._db)
+                self._prune_from, self.is_done = 0, True
+                return 0
+        return len(doomed)
+
+    def _size_bytes(self) -> int:
+        [[pages]] = self._db.execute("PRAGMA page_count")
+        [[free]] = self._db.execute("PRAGMA freelist_count")
+        [[size]] = self._db.execute("PRAGMA page_size")
+        return (int(pages) - int(free)) * int(size)
