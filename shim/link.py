@@ -143,7 +143,7 @@ _HINTS = {
     "OOM": "the server's memory is full: raise maxmemory or let workers drain the queues",
     "READONLY": "this server is a replica",
     "NOREPLICAS": "too few replicas are connected (min-replicas-to-write)",
-    "NOPERM": "the user needs CLIENT|SETNAME, SELECT, INFO, EVAL, EVALSHA, TIME, TYPE, HGET, HSET, HMGET, EXPIRE, LPUSH, "
+    "NOPERM": "the user needs CLIENT|SETNAME, SELECT, INFO, EVAL, EVALSHA, TIME, TYPE, HMGET, HSET, EXPIRE, LPUSH, "
     "LLEN, MGET, on the keys of queues, claims and results",
     "WRONGPASS": "the password in celery.broker_url is wrong",
     "NOAUTH": "the server wants a password in celery.broker_url",

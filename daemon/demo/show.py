@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import sys
 import tempfile
@@ -47,7 +48,7 @@ class Demo:
         refuse_missing()
         self._config = files_of("config") / "demo.toml"
         self._examples = files_of("examples") / "demo"
-        self._state_dir = Path(tempfile.mkdtemp(prefix="carillon-demo-"))
+        self._state_dir = Path(tempfile.gettempdir()) / f"carillon-demo-{secrets.token_hex(4)}"
         self._overrides = {"CARILLON_SITE__STATE_DIR": str(self._state_dir)}
         self._site = _site(self._config, self._overrides)
         self._feed = self._site.feeds[0]
@@ -70,6 +71,7 @@ class Demo:
         Raises:
             DemoUnavailable: a process does not come up, or ends too soon.
         """
+        self._state_dir.mkdir(mode=0o700)
         try:
             async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
                 daemon, worker = await self._start(stack)

@@ -204,14 +204,14 @@ class Lane:
             return  # the cursor may have moved
         ran = await self._already_ran(rows)
         orders: list[tuple[Row, Order]] = []
-        mark = self._marks[epoch]
+        mark, ledger, now_us = self._marks[epoch], feed_ledger(self._site, self.feed.name, epoch), self._clock.now_us()
         for place, row in enumerate(rows):
             if place % BREATHER_ROWS == BREATHER_ROWS - 1:
                 await anyio.lowlevel.checkpoint()  # senders come first
-            item = work_item(row, self.feed, self._site, self._clock.now_us())
+            item = work_item(row, self.feed, self._site, now_us)
             if item is None:
                 break  # parked below, once everything before it is through
-            orders.append((row, order_after(mark, row, None if item.task_id in ran else item, self._site)))
+            orders.append((row, order_after(mark, row, None if item.task_id in ran else item, ledger)))
             mark = row.seq
         if not orders:
             why = "no longer a message with a route" if rows[0].is_whole else "its bytes are not what was stored"

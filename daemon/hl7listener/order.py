@@ -6,7 +6,7 @@ from daemon.hl7listener.document import task_arguments
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.finding import judge
 from daemon.hl7listener.spool.rows import Row
-from daemon.keys import MARK_TTL_S, SEQUENCE_FIELD, feed_ledger, message_id
+from daemon.keys import MARK_TTL_S, SEQUENCE_FIELD, message_id
 from daemon.ports import Order, Ticket, WorkItem
 from daemon.public import Public
 
@@ -34,8 +34,7 @@ def work_item(row: Row, feed: Feed, site: Public, now_us: int) -> WorkItem | Non
     )
 
 
-def order_after(mark: int | None, row: Row, item: WorkItem | None, site: Public) -> Order:
+def order_after(mark: int | None, row: Row, item: WorkItem | None, ledger: Public) -> Order:
     """Have a message enqueued if the last one pushed is ``mark``; without an item the broker's mark only advances."""
     expect = None if mark is None else str(mark)
-    ledger = feed_ledger(site, row.feed, row.epoch)
     return Order(Ticket(ledger, SEQUENCE_FIELD, expect, str(row.seq), ttl_s=MARK_TTL_S), item)

@@ -62,6 +62,15 @@ async def test_many_or_large_writes_are_cut_into_calls_and_keep_their_order(
     assert calls(valkey) == expected
 
 
+async def test_a_write_of_thousands_of_messages_is_whole_and_in_order(valkey: ValkeyServer) -> None:
+    names = [str(number) for number in range(9000)]
+    write = Write(claim(), tuple(message(name) for name in names))
+    async with publishing(valkey.url) as publisher:
+        assert outcomes(await publisher.write([write])) == [Outcome.WRITTEN]
+        assert outcomes(await publisher.write([write])) == [Outcome.ALREADY]
+    assert queued(valkey) == names
+
+
 async def test_writes_that_wait_together_travel_together(valkey: ValkeyServer) -> None:
     async with linked(valkey.url) as link, anyio.create_task_group() as tasks:
         publisher = Publisher(link, RedisTransport())

@@ -157,7 +157,7 @@ async def test_a_user_who_may_not_run_scripts_is_refused_and_told_what_is_needed
     assert valkey.client.keys() == []
 
 
-@pytest.mark.parametrize("missing", ["-hset", "-lpush", "-expire", "-hget", "-type", "-time"])
+@pytest.mark.parametrize("missing", ["-hset", "-lpush", "-expire", "-hmget", "-type", "-time"])
 async def test_a_user_who_may_not_do_all_of_a_write_does_nothing_of_it(valkey: ValkeyServer, missing: str) -> None:
     write = Write(claim(ttl_s=1000), (message("a"),))
     async with publishing(user(valkey, "narrow", "~*", "+@all", missing)) as publisher:
