@@ -1,12 +1,17 @@
-"""A burst: 5,000 entries due every second, on celery beat and on Carillon, one after the other on one Valkey."""
+"""A burst: entries that are all due every second, on celery beat and on Carillon, one after the other on one Valkey.
+
+Ours can fire no more than is due, so with 5,000 entries the ratio says how many of them beat drops; with 10,000 there is more room.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Comparison, in_turn, process, python, wait_until
@@ -16,7 +21,8 @@ from tests.support.builders import site_text, write_site
 from tests.support.process import DaemonProcess
 from tests.support.valkey import ValkeyServer
 
-ROUNDS, ENTRIES, SECONDS = 3, 5_000, 8.0
+ROUNDS, SECONDS = 3, 8.0
+SIZES = (5_000, 10_000)
 BEAT_APP = """
 import os
 from celery import Celery
@@ -25,18 +31,20 @@ app.conf.beat_schedule = {
     f"entry-{number}": {"task": "app.tick", "schedule": 1.0, "options": {"queue": "beat"}} for number in range(%d)
 }
 """
-SITE = "".join(
-    f'[schedule.entry-{number}]\ntask = "app.tick"\nevery = "1s"\noptions = {{ queue = "carillon" }}\n'
-    for number in range(ENTRIES)
-)
+ENTRY = '[schedule.entry-{}]\ntask = "app.tick"\nevery = "1s"\noptions = {{ queue = "carillon" }}\n'
 
 
 def run() -> list[Comparison]:
-    lateness: list[str] = []
+    comparisons = []
     with ValkeyServer() as server:
-        ours, theirs = in_turn(ROUNDS, lambda: _carillon(server, lateness), lambda: _beat(server))
-    print("\n".join(f"  {line}" for line in lateness))
-    return [Comparison(f"burst: {ENTRIES:,} entries due every second / celery beat", "fire/s", ours, theirs, 50)]
+        for size in SIZES:
+            found: list[str] = []
+            ours, theirs = in_turn(ROUNDS, partial(_carillon, server, size, found), partial(_beat, server, size))
+            print("\n".join(f"  {line}" for line in found))
+            what = f"burst: {size:,} entries due every second / celery beat"
+            most = 0.99 * size / statistics.median(theirs)  # no more is due
+            comparisons.append(Comparison(what, "fire/s", ours, theirs, min(50, most)))
+    return comparisons
 
 
 def _rate(server: ValkeyServer, queue: str) -> float:
@@ -45,10 +53,10 @@ def _rate(server: ValkeyServer, queue: str) -> float:
     return float(server.client.llen(queue) - before) / (time.perf_counter() - begun)
 
 
-def _beat(server: ValkeyServer) -> float:
+def _beat(server: ValkeyServer, size: int) -> float:
     server.client.flushall()
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "bench_app.py").write_text(BEAT_APP % ENTRIES)
+        (Path(folder) / "bench_app.py").write_text(BEAT_APP % size)
         environment = {**os.environ, "BENCH_URL": server.url, "PYTHONPATH": folder}
         environment.pop("PYTHONSAFEPATH", None)
         command = python("-m", "celery", "-A", "bench_app", "beat", "-s", f"{folder}/beat", "-l", "ERROR")
@@ -57,16 +65,18 @@ def _beat(server: ValkeyServer) -> float:
             return _rate(server, "beat")
 
 
-def _carillon(server: ValkeyServer, lateness: list[str]) -> float:
+def _carillon(server: ValkeyServer, size: int, found: list[str]) -> float:
     server.client.flushall()
     with tempfile.TemporaryDirectory() as folder:
-        site = write_site(Path(folder), site_text(broker_url=server.url, schedule=SITE))
+        site = write_site(
+            Path(folder), site_text(broker_url=server.url, schedule="".join(map(ENTRY.format, range(size))))
+        )
         with DaemonProcess(site) as daemon:
             daemon.ready()
             wait_until(lambda: server.client.llen("carillon") > 0, "first fire of carillon")
             rate = _rate(server, "carillon")
             assert daemon.terminate() == 0
-        lateness.append(_completeness(server))
+        found.append(_completeness(server))
     return rate
 
 

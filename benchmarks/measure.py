@@ -32,7 +32,7 @@ class Comparison:
         verdict = "ok" if self.ratio >= self.wanted else "BELOW"
         return (
             f"{self.what:58} ours {_spread(self.ours)}  theirs {_spread(self.theirs)} {self.unit:6} "
-            f"ratio {self.ratio:6.1f}  wanted {self.wanted:g}  {verdict}"
+            f"ratio {self.ratio:6.1f}  wanted {self.wanted:.3g}  {verdict}"
         )
 
 
