@@ -299,12 +299,22 @@ class Lane:
         )
         if isinstance(agreement, Foreign):
             raise self._foreign(agreement)
+        if agreement.cursor > self._cursor:
+            await self._tell_of(self._cursor, agreement.cursor)
         self._cursor = agreement.cursor
         if agreement.suspect_until is not None:
             self._suspect_until = max(self._suspect_until, agreement.suspect_until)
             self._marks.clear()  # earlier epochs are passed through again, and each has a mark of its own
             self.read_again()
         self._marks[epoch] = mark
+
+    async def _tell_of(self, cursor: int, mark: int) -> None:
+        """Say how many messages turned out to be in their queues already."""
+        before, oldest_us = await self._spool.reader.waiting_after(self.feed.name, cursor)
+        behind, _ = await self._spool.reader.waiting_after(self.feed.name, mark)
+        if before > behind and oldest_us is not None:
+            waited_s = max(self._clock.now_us() - oldest_us, 0) / SECOND_US
+            self._emit(MessagesEnqueued(self.feed.name, before - behind, before - behind, waited_s))
 
     def _foreign(self, mark: Foreign) -> BrokerDown:
         text = Public(f"{mark.what}; nothing is handed on")

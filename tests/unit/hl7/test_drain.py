@@ -11,7 +11,7 @@ import pytest
 from daemon.clock import SECOND_US
 from daemon.events import Backlog, MessageParked, MessagesEnqueued, MessagesRepeated, Warned
 from daemon.hl7listener.feed import Feed
-from daemon.hl7listener.lane import RETRY_MOST_S
+from daemon.hl7listener.lane import COMPARE_EVERY_S, RETRY_FIRST_S, RETRY_MOST_S
 from daemon.hl7listener.tail import BATCH_BYTES, BATCH_ROWS, TAIL_BYTES, TAIL_ROWS
 from daemon.keys import MARK_TTL_S
 from daemon.public import Public
@@ -233,6 +233,19 @@ def test_few_but_very_large_messages_are_not_kept_in_memory_either() -> None:
 
 
 # -- answers that are lost, or late --------------------------------------------------------------------------------------
+
+
+def test_a_push_whose_reply_was_lost_is_counted_though_the_mark_tells_of_it_first() -> None:
+    async def scene(world: World) -> None:
+        async with world.draining():
+            await anyio.sleep(COMPARE_EVERY_S - RETRY_FIRST_S / 2)
+            world.broker.lose_replies = 1
+            world.spool.store(*messages(3))
+            await world.until(all_pushed(world, 3))
+            await anyio.sleep(COMPARE_EVERY_S)
+
+    told = play(scene).told(MessagesEnqueued)
+    assert [(event.count, event.already) for event in told] == [(3, 3)]
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5])
