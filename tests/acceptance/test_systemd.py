@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders import ADT_FEED, adt, framed, site_text, write_site
-from tests.support.manager import InheritingDaemon, NotifySocket, bound
 from tests.support.peer import Peer
 from tests.support.process import ROOT, DaemonProcess
+from tests.support.systemd import InheritingDaemon, NotifySocket, bound
 from tests.support.valkey import ValkeyServer, free_port
 
 UNITS = ROOT / "config" / "systemd"

@@ -26,7 +26,7 @@ from daemon.public import Public
 from daemon.settings.values import Address
 from daemon.site import check_site
 from tests.support.builders import ADT_FEED, MARKER, site_text, write_site
-from tests.support.manager import bound
+from tests.support.systemd import bound
 
 pytestmark = pytest.mark.anyio
 ANYWHERE = Address("127.0.0.1", 0)

@@ -31,8 +31,8 @@ from daemon.public import Public
 from daemon.settings.sections import EmbeddedBrokerSection
 from daemon.supervisor import Supervisor
 from tests.support.builders import site_text, write_site
-from tests.support.manager import bound
 from tests.support.process import ROOT, DaemonProcess
+from tests.support.systemd import bound
 
 pytestmark = pytest.mark.anyio
 LIMIT_S = 30.0

@@ -23,7 +23,7 @@ from daemon.sender.files import UnfinishedBlock, messages_in
 from daemon.sender.simulate import Hospital
 from tests.support.builders import adt, framed
 from tests.support.clock import START_US
-from tests.support.manager import bound
+from tests.support.systemd import bound
 
 M1, M2, M3 = adt("M1"), adt("M2"), adt("M3")
 LF1, LF2 = adt("M1", end="\n"), adt("M2", end="\n")

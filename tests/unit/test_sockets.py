@@ -13,8 +13,8 @@ import pytest
 from daemon.errors import ListenFailed
 from daemon.settings.values import Address
 from daemon.sockets import address_of, inherited, keep_alive, listen
-from tests.support.manager import bound
 from tests.support.process import ROOT
+from tests.support.systemd import bound
 
 PID = 4711
 ANYWHERE = Address("127.0.0.1", 0)
