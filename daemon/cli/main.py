@@ -50,17 +50,19 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_EXAMPLES = (
+    "\b\n"  # click keeps the lines of a paragraph that begins so
+    "carillon check -c site.toml     is the site file right?\n"
+    "carillon run -c site.toml       the daemon\n"
+    "carillon next -c site.toml      what fires when\n"
+    "carillon demo                   everything at once, in one terminal"
+)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
 @click.version_option(package_name="carillond", message="carillon %(version)s")
 def carillon() -> None:
-    r"""Rings every bell of a Celery installation on time.
-
-    \b
-    carillon check -c site.toml     is the site file right?
-    carillon run -c site.toml       the daemon
-    carillon next -c site.toml      what fires when
-    carillon demo                   everything at once, in one terminal
-    """
+    """Rings every bell of a Celery installation on time."""
 
 
 def main() -> NoReturn:

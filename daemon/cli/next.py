@@ -20,9 +20,15 @@ from daemon.settings.problems import did_you_mean
 from daemon.settings.values import parse_zone
 
 _COUNT_LIMIT = 10_000
+_EXAMPLES = (
+    "\b\n"  # click keeps the lines of a paragraph that begins so
+    "carillon next -c site.toml\n"
+    "carillon next -c site.toml nightly --count 3\n"
+    'carillon next --cron "30 1 * * *" --timezone Europe/London --from 2026-10-24T00:00:00Z'
+)
 
 
-@click.command(name="next")
+@click.command(name="next", epilog=_EXAMPLES)
 @site_option(required=False)
 @click.argument("entry", required=False)
 @click.option("--cron", "expression", metavar="EXPR", help="Preview an expression instead of a site's entries.")
@@ -44,13 +50,7 @@ def next_fires(
     count: int,
     as_json: bool,
 ) -> None:
-    r"""Preview coming occurrences, with notes where the clocks change.
-
-    \b
-    carillon next -c site.toml
-    carillon next -c site.toml nightly --count 3
-    carillon next --cron "30 1 * * *" --timezone Europe/London --from 2026-10-24T00:00:00Z
-    """
+    """Preview coming occurrences, with notes where the clocks change."""
     after_us = _instant(start)
     if expression is not None:
         entries = [_ad_hoc(expression, zone or "UTC", Dst(dst))]

@@ -22,7 +22,6 @@ from daemon.settings.toml_lines import TooDeep, key_lines
 
 FILE_LIMIT_BYTES = 1024 * 1024
 _SECRETS: tuple[KeyPath, ...] = (("celery", "broker_url"), ("celery", "result_backend"))
-_NAMED_TABLES = ("schedule", "feed")
 _NOT_YET = "is not available in this version"
 _MANY_DIGITS = re.compile(r"[0-9_]{4000}", re.ASCII)
 _LATER_VALUES: Mapping[str, frozenset[str]] = {
@@ -153,13 +152,13 @@ def _prune(tree: dict[str, Any], problems: list[Problem]) -> None:
     for problem in problems:
         top, *rest = problem.path or ("",)
         table = tree.get(str(top))
-        if top in _NAMED_TABLES and rest and isinstance(table, dict):
+        if rest and isinstance(table, dict):
             table.pop(str(rest[0]), None)
-        elif top == "site":
-            tree["site"] = {"name": "unnamed", "state_dir": "/nonexistent"}
         else:
             tree.pop(str(top), None)
-    tree.setdefault("site", {"name": "unnamed", "state_dir": "/nonexistent"})
+    site = tree.setdefault("site", {})
+    for key, value in (("name", "unnamed"), ("state_dir", "/nonexistent")):
+        site.setdefault(key, value)
 
 
 def _explain(detail: dict[str, Any], tree: dict[str, Any]) -> Problem:

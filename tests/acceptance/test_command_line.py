@@ -286,6 +286,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     done = carillon(*command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage:")
+    assert "\\b" not in done.stdout  # click's own mark, shown when it is misplaced
     assert done.stderr == ""
 
 

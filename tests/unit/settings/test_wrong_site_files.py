@@ -478,6 +478,15 @@ def test_several_problems_on_one_line_are_all_told(tmp_path: Path) -> None:
     assert places == [f"site.toml:7 schedule.x.options.{key}" for key in ("queue", "priority", "expires")]
 
 
+def test_a_problem_in_one_key_does_not_hide_what_is_wrong_with_its_neighbours(tmp_path: Path) -> None:
+    text = f'{HEAD}colour = "red"\n[celery]\nbroker_url = "redi://localhost"\ntask_routes = {{ "a.*" = {{ queu = "x" }} }}\n'
+    assert [line.split(": ")[0].split()[1] for line in problem_lines(tmp_path, text)] == [
+        "site.colour",
+        "celery.broker_url",
+        'celery.task_routes."a.*".queu',
+    ]
+
+
 def test_a_problem_in_one_entry_does_not_hide_what_is_wrong_with_another(tmp_path: Path) -> None:
     entries = "[schedule.bool]\ntask = 't'\nevery = 'x'\n[schedule.str]\ntask = 't'\ncron = '0 0 31 2 *'\n"
     places = [line.partition(": ")[0] for line in problem_lines(tmp_path, HEAD + entries)]
