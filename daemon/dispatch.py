@@ -110,11 +110,8 @@ class CeleryDispatcher:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._publisher.run)
-                while not self._stop.is_set():
-                    await self._look()
-                    self._look_now = anyio.Event()
-                    with anyio.move_on_after(LOOK_EVERY_S):
-                        await self._look_now.wait()
+                tasks.start_soon(self._look_always)
+                await self._stop.wait()
                 tasks.cancel_scope.cancel()
         finally:
             links = [self._link, self._watch] + ([self._results.link] if self._results is not None else [])
@@ -125,12 +122,18 @@ class CeleryDispatcher:
     async def drain(self) -> None:
         """Stop publishing."""
         self._stop.set()
-        self._look_now.set()
 
     @property
     def seen(self) -> BrokerSeen:
         """What was last known of the broker."""
         return self._seen
+
+    async def _look_always(self) -> None:
+        while True:
+            await self._look()
+            self._look_now = anyio.Event()
+            with anyio.move_on_after(LOOK_EVERY_S):
+                await self._look_now.wait()
 
     async def _look(self) -> None:
         try:

@@ -19,6 +19,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import anyio
 
@@ -65,7 +66,7 @@ class Place:
         """The address for this daemon, password included: the unix socket where there is one."""
         if self.socket_path is None:
             return self.worker_url
-        return f"unix://:{self.password}@{self.socket_path}?db=0"
+        return f"unix://:{self.password}@{quote(str(self.socket_path))}?db=0"
 
 
 class EmbeddedBroker:

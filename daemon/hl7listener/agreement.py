@@ -47,7 +47,8 @@ def agree(
         newest: the last message of the epoch that is stored at all; ``None``: none.
         repeat_from: the last message too old to be repeated, should the broker remember nothing.
     """
-    if mark is not None and mark > (newest or 0):
+    known = max(newest or 0, cursor)  # what the cursor has passed was there, whatever became of the rows
+    if mark is not None and mark > known:
         what = Public(f"the broker's mark {mark} is ahead of everything stored")
         return Foreign(Public("mark-ahead-of-spool"), what)
     if mark is not None and (pushed is None or mark >= pushed):

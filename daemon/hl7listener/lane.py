@@ -299,8 +299,9 @@ class Lane:
         )
         if isinstance(agreement, Foreign):
             raise self._foreign(agreement)
-        if agreement.cursor > self._cursor:
-            await self._tell_of(self._cursor, agreement.cursor)
+        told = max(self._cursor, self._suspect_until)  # what is suspect was told of when it was pushed first
+        if agreement.cursor > told:
+            await self._tell_of(told, agreement.cursor)
         self._cursor = agreement.cursor
         if agreement.suspect_until is not None:
             self._suspect_until = max(self._suspect_until, agreement.suspect_until)

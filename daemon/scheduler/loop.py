@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 
 from daemon.clock import SECOND_US, Clock
 from daemon.errors import BrokerDown
@@ -38,7 +39,10 @@ READ_AGAIN_S = 60.0
 """How often the broker is asked what it remembers: what a fail-over lost is noticed within it, however rare the entry."""
 
 ROUND_LIMIT = 500
-"""Entries offered in one go; the rest of a burst follows at once."""
+"""Occurrences after which no further entry is offered in the same go; the rest of a burst follows at once."""
+
+BREATHER_LOOKS = 8
+"""After so many entries looked at, whatever else waits for the event loop gets its turn."""
 
 READ_LIMIT = 1000
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 2.0
@@ -154,9 +158,14 @@ class Scheduler:
             if move is Move.BROKER_AWAY:
                 message = "the broker went away"
                 raise BrokerDown(message)
-            if move not in (Move.ENQUEUED, Move.TAKEN):
-                standing.is_superseded = False  # another daemon adopted it in between: look again
-                again.append(standing)
+            if move in (Move.ENQUEUED, Move.TAKEN):
+                continue
+            # Found as expected and not equal: it is no text, so that no claim can name it.
+            standing.is_superseded = settlement.found is not None and settlement.found == order.ticket.expect
+            if standing.is_superseded:
+                self._emit(EntrySuperseded(standing.entry.name))
+            else:
+                again.append(standing)  # another daemon adopted it in between: look again
         return again
 
     async def _dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
@@ -178,15 +187,26 @@ class Scheduler:
                 for each in range(len(self._standings)):
                     self._plan(each, self._pace.now_us())  # what was planned by a wrong clock is worth nothing
             now_us = self._pace.now_us()
-            offers: list[_Offer] = []
-            while len(offers) < ROUND_LIMIT and (place := self._agenda.take(now_us)) is not None:
-                offers += self._look(place, now_us)
+            offers = await self._look_round(now_us)
             if offers:
                 await self._offer(offers, now_us)
             else:
                 first_us = self._agenda.first_us()
                 wait_s = LOOK_AGAIN_S if first_us is None else (first_us - now_us) / SECOND_US
                 await self._sleep(min(max(wait_s, 0.001), LOOK_AGAIN_S, left_s))
+
+    async def _look_round(self, now_us: int) -> list[_Offer]:
+        """Look at the entries that are due for it, as many as one round takes."""
+        offers: list[_Offer] = []
+        looks = occurrences = 0
+        while occurrences < ROUND_LIMIT and (place := self._agenda.take(now_us)) is not None:
+            for offer in self._look(place, now_us):
+                offers.append(offer)
+                occurrences += max(len(offer.verdict.due), 1)
+            looks += 1
+            if looks % BREATHER_LOOKS == 0:
+                await anyio.lowlevel.checkpoint()
+        return offers
 
     def _look(self, place: int, now_us: int) -> list[_Offer]:
         standing = self._standings[place]

@@ -17,8 +17,10 @@ from daemon.hl7listener.spool.mark import SLOT_BYTES
 from daemon.hl7listener.spool.opening import FILE, MARK_FILE
 from daemon.hl7listener.spool.schema import connect
 from daemon.public import Public
+from tests.support.clock import START_US, SetClock
 from tests.support.feeds import ADT
 from tests.support.spooling import (
+    ROOMY,
     arrivals,
     asides,
     ask,
@@ -27,6 +29,7 @@ from tests.support.spooling import (
     filled,
     hasten,
     mark_of,
+    numbers,
     rig,
     spooling,
     until,
@@ -154,6 +157,23 @@ async def test_a_message_that_changed_is_reported_and_read_as_not_whole(tmp_path
     async with spooling(tmp_path) as running:
         assert running.told(SpoolDamaged) == [SpoolDamaged(Public("a stored message has changed"), 2, 2)]
         assert [(row.seq, row.is_whole) for row in await running.waiting()] == [(1, True), (2, False), (3, True)]
+
+
+@pytest.mark.parametrize("time", ["x'01'", "'later'", "1.5"])
+async def test_a_message_whose_time_is_no_number_any_more_hinders_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time: str
+) -> None:
+    hasten(monkeypatch)
+    await filled(tmp_path, 3)
+    change(tmp_path, f"UPDATE message SET received_us = {time} WHERE seq = 2")
+    clock = SetClock()
+    async with spooling(tmp_path, clock=clock) as running:
+        assert await running.spool.reader.waiting_after(ADT, 0) == (3, START_US)
+        assert await running.spool.reader.waiting_after(ADT, 1) == (2, START_US)
+        running.spool.settle(ADT, 3)
+        clock.advance(ROOMY.retention_us / 1_000_000 + 1)
+        await until(lambda: 1 not in numbers(tmp_path))
+        await running.stored(*arrivals(1, 4))
 
 
 async def test_a_message_whose_feed_cannot_be_read_is_reported(tmp_path: Path) -> None:

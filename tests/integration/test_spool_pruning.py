@@ -12,7 +12,7 @@ from daemon.clock import SECOND_US
 from daemon.errors import SpoolFailed
 from daemon.events import Pruned, SpoolDamaged
 from daemon.hl7listener.spool import Limits, NotStored
-from daemon.hl7listener.spool.pruner import PRUNE_ROWS
+from daemon.hl7listener.spool.pruner import PRUNE_BYTES, PRUNE_ROWS
 from daemon.public import Public
 from tests.support.clock import SetClock
 from tests.support.feeds import ADT, arrival
@@ -80,6 +80,19 @@ async def test_a_spool_that_is_never_idle_is_pruned_all_the_same(tmp_path: Path)
                 if sum(event.count for event in running.told(Pruned)) >= count:
                     break
         assert numbers(tmp_path)[0] > count
+
+
+@pytest.mark.usefixtures("quick")
+async def test_few_but_large_messages_are_not_removed_in_one_step_for_which_arrivals_would_wait(tmp_path: Path) -> None:
+    clock = SetClock()
+    count, size = 12, PRUNE_BYTES // 3
+    async with spooling(tmp_path, limits=KEPT_AN_HOUR, clock=clock) as running:
+        await running.stored(*arrivals(count, ward="W" * size), *arrivals(1, 99))
+        running.spool.settle(ADT, count)
+        clock.advance(RETENTION_S + 1)
+        await until(lambda: sum(event.count for event in running.told(Pruned)) == count)
+        assert max(event.count for event in running.told(Pruned)) == 3
+    assert numbers(tmp_path) == [count + 1]
 
 
 @pytest.mark.usefixtures("quick")

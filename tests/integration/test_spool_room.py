@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from daemon.errors import SpoolFailed
 from daemon.events import FeedResumed, FeedWithholding, SpoolDamaged
 from daemon.hl7listener.spool import Limits, NotStored, Stored
+from daemon.hl7listener.spool.mark import MarkFile
 from daemon.public import Public
 from tests.support.clock import SetClock
 from tests.support.feeds import ADT
@@ -160,6 +163,27 @@ async def test_what_is_queued_behind_a_failure_is_not_acknowledged(tmp_path: Pat
         gate.opened.set()
         assert await settled([*first, *rest]) == [NotStored()] * 201
     assert numbers(tmp_path) == []
+
+
+async def test_a_disk_that_fails_once_more_as_the_files_are_closed_ends_the_spool_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = MarkFile.close
+
+    def failing(mark: MarkFile) -> None:
+        close(mark)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    fault = Fault("commit.before", broken, armed=False)
+    async with spooling(tmp_path, at=fault) as running:
+        await running.stored(*arrivals(2))
+        fault.armed = True
+        with monkeypatch.context() as patch:
+            patch.setattr(MarkFile, "close", failing)
+            assert await running.store(*arrivals(1, 3)) == [NotStored()]
+            with anyio.fail_after(LIMIT_S), pytest.raises(SpoolFailed, match="SQLITE_TEST"):
+                await running.spool.serve()
+            assert not running.spool.is_accepting
 
 
 async def test_a_bug_in_the_writer_is_no_failure_of_the_disk(tmp_path: Path) -> None:

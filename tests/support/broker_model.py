@@ -114,7 +114,7 @@ class BrokerModel:
         if found == ticket.advance_to:
             return Settlement(Settled.ALREADY, None, now_us)
         if found != ticket.expect:
-            return Settlement(Settled.LOST, found, now_us)
+            return Settlement(Settled.LOST, _as_read(found), now_us)
         if ticket.not_before_us > now_us + TOLERANCE_US:
             return Settlement(Settled.EARLY, None, now_us)
         if item is not None and queue is not None:
@@ -217,7 +217,8 @@ class Link:
             message = "no answer"
             raise BrokerDown(message)
         held = self.broker.ledgers.get(ledger, {})
-        found = Ledger({name: held[name] for name in fields if name in held}, self.broker.clock.now_us())
+        values = {name: text for name in fields if (text := _as_read(held.get(name))) is not None}
+        found = Ledger(values, self.broker.clock.now_us())
         await self._way("read reply")
         return found
 
@@ -242,3 +243,8 @@ class Link:
         if self.fates:
             return self.fates.popleft()
         return self.fate() if self.fate is not None else Fate.WELL
+
+
+def _as_read(text: str | None) -> str | None:
+    """Give what is read of a value; bytes that are no text stand in a ledger as lone surrogates."""
+    return None if text is None else text.encode(errors="surrogateescape").decode(errors="replace")

@@ -11,6 +11,8 @@ from daemon.hl7listener.spool.schema import is_full, undo
 from daemon.ports import FaultPoint
 
 PRUNE_ROWS = 200
+PRUNE_BYTES = 4 * 1024 * 1024
+"""What is removed is overwritten, in the log first; arrivals wait meanwhile. More than a group may bring, to keep up."""
 
 
 class Pruner:
@@ -30,28 +32,33 @@ class Pruner:
         self.is_done = True
 
     def prune(self) -> int:
-        """Look at up to 200 messages, remove those that are past their time, or the oldest if the spool is too large.
+        """Look at some messages, remove those that are past their time, or the oldest if the spool is too large.
 
         Return how many went.
 
         Raises:
             sqlite3.Error: the database failed; a full disk is no failure.
         """
-        rows = self._db.execute(
-            "SELECT message.seq, received_us, disposition, coalesce(cursor.seq, 0) FROM message"
+        cutoff_us = self._clock.now_us() - self._limits.retention_us
+        rows = self._db.execute(  # compared there, because a row may have decayed and its time be no number
+            "SELECT message.seq, received_us < ?, disposition, coalesce(cursor.seq, 0), coalesce(length(data), 0)"
+            " FROM message"
             " LEFT JOIN cursor ON cursor.feed = message.feed"
             " WHERE message.seq >= ? AND message.seq < (SELECT max(seq) FROM message)"  # the newest keeps the count
             " ORDER BY message.seq LIMIT ?",
-            (self._prune_from, PRUNE_ROWS),
+            (cutoff_us, self._prune_from, PRUNE_ROWS),
         ).fetchall()
-        cutoff_us = self._clock.now_us() - self._limits.retention_us
         is_large = self._size_bytes() > self._limits.size_bytes
-        doomed = [
-            (seq,)
-            for seq, received_us, disposition, cursor in rows
-            if (is_large or received_us < cutoff_us) and (disposition != Disposition.ROUTED.value or seq <= cursor)
-        ]
-        self.is_done = not rows or not (is_large or rows[-1][1] < cutoff_us)
+        doomed: list[tuple[int]] = []
+        size_bytes = 0
+        for looked_at, (seq, is_old, disposition, cursor, length) in enumerate(rows, 1):
+            if (is_large or is_old) and (disposition != Disposition.ROUTED.value or seq <= cursor):
+                doomed.append((seq,))
+                size_bytes += length
+                if size_bytes >= PRUNE_BYTES:
+                    del rows[looked_at:]
+                    break
+        self.is_done = not rows or not (is_large or rows[-1][1])
         self._prune_from = 0 if self.is_done else rows[-1][0] + 1
         if doomed:
             try:

@@ -78,7 +78,8 @@ class Reader:
 
         def ask() -> tuple[int, int | None]:
             [[count, oldest_us]] = self._db.execute(
-                "SELECT count(*), min(received_us) FROM message WHERE feed = ? AND seq > ? AND disposition = ?",
+                "SELECT count(*), min(CASE typeof(received_us) WHEN 'integer' THEN received_us END)"  # it may have decayed
+                " FROM message WHERE feed = ? AND seq > ? AND disposition = ?",
                 (str(feed), seq, _ROUTED),
             )
             return int(count), oldest_us

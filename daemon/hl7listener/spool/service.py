@@ -196,8 +196,10 @@ class Spool:
             )
         except BaseException as error:  # noqa: BLE001 - handed to the event loop, where serve raises it
             failure = error
-        finally:
+        try:
             writer.close()
+        except BaseException as error:  # noqa: BLE001 - as above; what was first counts
+            failure = failure or error
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             loop.call_soon_threadsafe(self._end, writer, failure)
 

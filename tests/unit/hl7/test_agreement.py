@@ -24,6 +24,7 @@ SEQ = st.integers(1, 50)
         (None, 5, 5, 9, 4, Agreement(4, suspect_until=5)),  # and most of it is too old to be repeated
         (None, 5, 5, 9, 5, Agreement(5)),  # and all of it is
         (2, 9, 3, 3, 0, Agreement(2, suspect_until=3)),  # an earlier epoch than that of the cursor
+        (5, 5, 3, 3, 0, Agreement(5)),  # the spool lost what was handed on
     ],
 )
 def test_the_cursor_goes_where_both_agree(

@@ -546,6 +546,8 @@ def test_only_the_epoch_the_broker_forgot_is_pushed_again() -> None:
     world = play(scene)
     assert world.broker.control_ids == names(6)
     assert (world.mark("epoch1"), world.mark("epoch2")) == ("3", "6")
+    assert [event.count for event in world.told(MessagesEnqueued)] == [3, 3]
+    assert [event.pushed for event in world.told(MessagesRepeated)] == [3]
 
 
 def test_a_mark_that_is_gone_after_a_long_silence_repeats_nothing() -> None:
@@ -626,6 +628,22 @@ def test_a_spool_that_lost_its_newest_messages_stops_and_tells_and_skips_nothing
             await world.until(lambda: world.told(Warned))
 
     assert {event.code for event in play(scene).told(Warned)} == {"mark-ahead-of-spool"}
+
+
+def test_a_spool_that_lost_messages_it_had_noted_as_handed_on_goes_on() -> None:
+    async def scene(world: World) -> None:
+        async with world.draining():
+            world.spool.store(*messages(5))
+            await world.until(all_pushed(world, 5))
+        world.spool.lose_after(3)
+        world.spool.open_again()
+        async with world.draining():
+            world.spool.store(adt("M6"))
+            await world.until(all_pushed(world, 6))
+
+    world = play(scene)
+    assert world.broker.control_ids == names(6)
+    assert world.told(Warned) == []
 
 
 @pytest.mark.parametrize("mark", ["what", "", "-1", "²", "1" * 5000])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from functools import wraps
 
 import anyio
@@ -10,11 +12,13 @@ import pytest
 
 from daemon import events
 from daemon.clock import SECOND_US
+from daemon.keys import entries_ledger
 from daemon.public import Public
 from daemon.scheduler import Scheduler
-from daemon.scheduler.evaluate import SkipReason
-from daemon.scheduler.loop import LOOK_AGAIN_S, RETRY_MOST_S, SUSPECT_US
+from daemon.scheduler.evaluate import BATCH_LIMIT, COUNT_LIMIT, SkipReason
+from daemon.scheduler.loop import LOOK_AGAIN_S, RETRY_MOST_S, ROUND_LIMIT, SUSPECT_US
 from daemon.scheduler.model import CatchUpPolicy
+from daemon.scheduler.trigger import Interval
 from tests.support.broker_model import Fate, Pushed
 from tests.support.clock import START_US
 from tests.support.scheduling import DAY_S, HOUR_S, SITE, World, cron, due_between, every, ids, in_world
@@ -112,6 +116,46 @@ async def test_a_burst_larger_than_one_round_is_fired_at_once(world: World) -> N
     await world.sleep(61)
     assert len(set(world.ids)) == 1200
     assert daemon.link.batches[-3:] == [500, 500, 200]
+
+
+@story
+async def test_a_long_absence_of_many_entries_is_caught_up_in_rounds_that_are_bounded(world: World) -> None:
+    entries = [every(60, f"e{number}", policy=ALL) for number in range(40)]
+    daemon = world.start(*entries)
+    await world.sleep(1)
+    daemon.link.is_cut = True
+    await world.sleep(6000)
+    daemon.link.is_cut = False
+    await world.sleep(10)
+    assert [one for entry in entries for one in ids(entry, *due_between(entry, 1, 6000)) if one not in world.ids] == []
+    assert max(daemon.link.batches) < ROUND_LIMIT + BATCH_LIMIT
+
+
+@dataclass(frozen=True)
+class Watched(Interval):
+    """An interval that counts how often it is asked in one turn of the event loop."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def next_after(self, after_us: int) -> int:
+        if not self.asked or self.asked[-1] == 0:
+            asyncio.get_running_loop().call_soon(self.asked.append, 0)
+            self.asked.append(0)
+        self.asked[-1] += 1
+        return super().next_after(after_us)
+
+
+@story
+async def test_working_out_what_many_entries_missed_lets_others_have_their_turn(world: World) -> None:
+    trigger = Watched(60 * SECOND_US)
+    daemon = world.start(*(replace(every(60, f"e{number}"), trigger=trigger) for number in range(300)))
+    await world.sleep(1)
+    daemon.link.is_cut = True
+    await world.sleep(DAY_S)
+    daemon.link.is_cut = False
+    await world.sleep(10)
+    assert len(world.ids) == 300
+    assert max(trigger.asked) < 10 * COUNT_LIMIT
 
 
 # -- catching up -------------------------------------------------------------------------------------------------------
@@ -515,6 +559,17 @@ async def test_a_superseded_entry_leaves_the_others_of_its_daemon_alone(world: W
     world.start(every(90))
     await world.sleep(300)
     assert [one for one in ids(other, *due_between(other, 0, 361)) if one not in world.ids] == []
+
+
+@story
+async def test_what_is_no_text_in_the_ledger_stops_its_own_entry_and_is_told(world: World) -> None:
+    world.broker.ledgers[entries_ledger(SITE)] = {"e": "\udcff\udcfe7"}  # bytes that are no UTF-8
+    world.broker.call_limit = 1000
+    other = every(60, "other")
+    daemon = world.start(every(60), other)
+    await world.sleep(200)
+    assert world.ids == ids(other, *due_between(other, 0, 200))
+    assert [str(event.entry) for event in daemon.heard(events.EntrySuperseded)] == ["e"]
 
 
 @story
