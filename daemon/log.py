@@ -99,8 +99,8 @@ class Log:
         if isinstance(event, events.PeerGone) and event.reason.value not in _REASONS_OF_NOTE:
             level = Level.WARNING
         if level >= self._level:
-            values = {field.name: getattr(event, field.name) for field in fields(event)}  # type: ignore[arg-type]
-            self.write(level, action, values)
+            named = ((field.name, getattr(event, field.name)) for field in fields(event))  # type: ignore[arg-type]
+            self.write(level, action, dict(_for_readers(name, value) for name, value in named))
 
     def write(self, level: Level, action: str, values: Mapping[str, Any]) -> None:
         """Write one line, unless this action has filled its second."""
@@ -140,6 +140,13 @@ class Log:
             self._stream.flush()
         except (OSError, ValueError):
             pass  # whoever read the log is gone; the daemon goes on
+
+
+def _for_readers(name: str, value: Any) -> tuple[str, Any]:
+    """Turn an instant in microseconds (``first_us``), as events keep it, into one that can be read (``first_at``)."""
+    if name.endswith("_us") and isinstance(value, int):
+        return f"{name.removesuffix('_us')}_at", instant(value)
+    return name, value
 
 
 def _quoted(text: Public) -> str:

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from daemon import events
+from daemon import errors, events
+from daemon.cli.main import EXIT_INTERRUPTED, EXIT_USAGE
 from daemon.log import _ACTIONS
 from daemon.metrics import Metrics
 from daemon.settings.sections import Section, Settings
@@ -72,16 +73,17 @@ def test_the_operations_page_names_every_metric() -> None:
 
 def test_the_operations_page_explains_every_line_that_asks_someone_to_act() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
-    explained = {
-        *re.findall(r"`([a-z-]+\.[a-z-]+)`", page),
-        "occurrence.blocked",
-        "occurrence.invalid",
-        "connection.crashed",
-        "peer.refused",
-    }
+    explained = set(re.findall(r"`([a-z-]+\.[a-z-]+)`", page))
     loud = {action for level, action in _ACTIONS.values() if level.name in ("ERROR", "WARNING") and action != "warning"}
     assert sorted(loud - explained) == []
     assert "BrokerLost" in vars(events)
+
+
+def test_the_operations_page_explains_every_exit_code() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DaemonError)]
+    codes = {kind.exit_code for kind in kinds} | {0, 1, EXIT_USAGE, 65, EXIT_INTERRUPTED}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == codes
 
 
 def test_the_changelog_begins_with_the_version_of_the_project() -> None:

@@ -9,10 +9,10 @@ import time
 import anyio
 import click
 
+from daemon.cli.options import duration_s
 from daemon.demo.screen import Picture, draw, plain_line
 from daemon.demo.show import RATE_PER_S, Demo
 from daemon.demo.tally import Tally
-from daemon.settings.values import parse_duration_s
 
 _EXIT_DOES_NOT_ADD_UP = 1
 _PLAIN_EVERY_S = 2.0
@@ -35,7 +35,7 @@ def demo(seconds: str, rate: float) -> int:
     Stops after --seconds or on Ctrl-C, waits until everything is done, and ends with one line of numbers. Exits with 0
     only if nothing was lost.
     """
-    show = Demo(_seconds(seconds), rate)
+    show = Demo(duration_s(seconds, "--seconds") if seconds else None, rate)
     final = anyio.run(_run, show)
     click.echo(final.last_line())
     return 0 if final.adds_up else _EXIT_DOES_NOT_ADD_UP
@@ -78,12 +78,3 @@ class _Printer:
         if now_s - self._printed_at_s >= _PLAIN_EVERY_S:
             self._printed_at_s = now_s
             click.echo(plain_line(self._picture))
-
-
-def _seconds(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return parse_duration_s(float(text) if text.replace(".", "", 1).isdigit() else text)
-    except ValueError as error:
-        raise click.UsageError(f"--seconds {text}: {error}") from None

@@ -9,12 +9,14 @@ from pathlib import Path
 import anyio
 import click
 import orjson
+from pydantic_core import PydanticCustomError
 
+from daemon.cli.options import duration_s, usage_error
 from daemon.errors import DaemonError
 from daemon.sender.acknowledgement import Acknowledgement, read_acknowledgement
 from daemon.sender.client import MllpClient
 from daemon.sender.files import UnfinishedBlock, messages_in
-from daemon.settings.values import Address, parse_address, parse_duration_s
+from daemon.settings.values import Address, parse_address
 
 _EXIT_REFUSED, _EXIT_DATA = 1, 65
 
@@ -34,7 +36,7 @@ class _Outgoing:
 @hl7.command(name="send")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "to", metavar="HOST:PORT", required=True, help="Where a listener is.")
-@click.option("--timeout", default="30s", show_default=True, help="How long each reply may take.")
+@click.option("--timeout", metavar="S", default="30s", show_default=True, help="How long each reply may take.")
 @click.option("--raw", is_flag=True, help="Send the bytes as they are, line ends included.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def send_files(*, files: tuple[Path, ...], to: str, timeout: str, raw: bool, as_json: bool) -> int:
@@ -44,9 +46,10 @@ def send_files(*, files: tuple[Path, ...], to: str, timeout: str, raw: bool, as_
     not, 65 if a file holds no message, 69 if there was no reply.
     """
     try:
-        address, timeout_s = parse_address(to), parse_duration_s(timeout)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        address = parse_address(to)
+    except PydanticCustomError as error:
+        raise usage_error("--to", error) from None
+    timeout_s = duration_s(timeout, "--timeout")
     outgoing: list[_Outgoing] = []
     for file in files:
         try:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import click
 import orjson
+from pydantic_core import PydanticCustomError
 
-from daemon.cli.options import load_or_exit, site_option
+from daemon.cli.options import instant_us, load_or_exit, site_option, usage_error
 from daemon.cli.output import ago, print_table
-from daemon.clock import SECOND_US, SystemClock, instant, microseconds
+from daemon.clock import SECOND_US, SystemClock, instant
 from daemon.public import Public
 from daemon.scheduler.model import Entry
 from daemon.scheduler.preview import Fire, preview
@@ -33,10 +33,10 @@ _EXAMPLES = (
 @click.argument("entry", required=False)
 @click.option("--cron", "expression", metavar="EXPR", help="Preview an expression instead of a site's entries.")
 @click.option("--timezone", "zone", metavar="ZONE", default=None, help="With --cron: the wall clock it means. [UTC]")
-@click.option("--dst", type=click.Choice([policy.value for policy in Dst]), default=Dst.CRON.value, show_default=True)
 @click.option(
-    "--from", "start", metavar="INSTANT", help="Begin after this instant (ISO 8601 with offset) instead of now."
+    "--dst", type=click.Choice([policy.value for policy in Dst]), help="With --cron: as in a site file. [cron]"
 )
+@click.option("--from", "start", metavar="INSTANT", help="Begin at this instant (ISO 8601 with offset) instead of now.")
 @click.option("--count", type=click.IntRange(1, _COUNT_LIMIT), default=5, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: entry, at, local, note.")
 def next_fires(
@@ -45,15 +45,19 @@ def next_fires(
     entry: str | None,
     expression: str | None,
     zone: str | None,
-    dst: str,
+    dst: str | None,
     start: str | None,
     count: int,
     as_json: bool,
 ) -> None:
     """Preview coming occurrences, with notes where the clocks change."""
-    after_us = _instant(start)
+    after_us = SystemClock().now_us() if start is None else instant_us(start, "--from") - 1
+    if expression is None and (zone is not None or dst is not None):
+        raise click.UsageError("--timezone and --dst belong to --cron; the entries of a site have their own")
+    if expression is not None and entry is not None:
+        raise click.UsageError(f'give an entry ("{entry}") or an expression (--cron EXPR), not both')
     if expression is not None:
-        entries = [_ad_hoc(expression, zone or "UTC", Dst(dst))]
+        entries = [_ad_hoc(expression, zone or "UTC", Dst(dst or Dst.CRON))]
         zones = {entries[0].name: zone or "UTC"}
     elif site_file is not None:
         site = load_or_exit(site_file)
@@ -99,7 +103,11 @@ def _utc(at_us: int) -> str:
 
 
 def _ad_hoc(expression: str, zone: str, dst: Dst) -> Entry:
-    return Entry(Public("cron"), Public("-"), Cron(expression, parse_zone(zone), dst))
+    try:
+        known = parse_zone(zone)
+    except PydanticCustomError as error:
+        raise usage_error("--timezone", error) from None
+    return Entry(Public("cron"), Public("-"), Cron(expression, known, dst))
 
 
 def _chosen(entries: tuple[Entry, ...], name: str | None) -> list[Entry]:
@@ -110,15 +118,3 @@ def _chosen(entries: tuple[Entry, ...], name: str | None) -> list[Entry]:
         hint = did_you_mean(name, (str(one.name) for one in entries))
         raise click.UsageError(f'no enabled entry "{name}"' + (f"; {hint}" if hint else ""))
     return found
-
-
-def _instant(text: str | None) -> int:
-    if text is None:
-        return SystemClock().now_us()
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f'"{text}" is not an instant; write 2026-10-25T00:00:00Z') from None
-    if at.tzinfo is None:
-        raise click.UsageError(f'"{text}" has no offset; write {text}Z or {text}+01:00')
-    return microseconds(at.astimezone(UTC)) - 1

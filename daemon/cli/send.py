@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ import anyio
 import click
 import orjson
 
-from daemon.cli.options import load_or_exit, site_option
-from daemon.clock import SECOND_US, SystemClock, microseconds
+from daemon.cli.options import duration_s, instant_us, load_or_exit, site_option
+from daemon.clock import SECOND_US, SystemClock
 from daemon.composition import make_dispatcher
 from daemon.dispatch import EMBEDDED, NOT_SENT, CeleryDispatcher
 from daemon.embedded_broker import known_place
 from daemon.errors import BrokerDown, DaemonError
+from daemon.events import BrokerLost
 from daemon.keys import SENT_FIELD, SENT_TTL_S, sent_ledger
 from daemon.ports import Order, Settled, Ticket, WorkItem
 from daemon.public import Public
-from daemon.settings.values import parse_duration_s
 from daemon.site import Site
 
 ANSWER_LIMIT_S = 10.0
@@ -46,7 +46,7 @@ class TaskRefused(DaemonError):
 @click.option("--eta", metavar="INSTANT", help="Run no earlier than this instant (ISO 8601 with offset).")
 @click.option("--expires", metavar="S", help="Do not run later than so many seconds from now.")
 @click.option("--header", "headers", metavar="K=V", multiple=True, help="A header the task sees in its request.")
-@click.option("--id", "task_id", metavar="ID", help="Instead of a random one; the same id is sent once.")
+@click.option("--id", "task_id", metavar="ID", help="Instead of a random one; within an hour the same id is sent once.")
 @click.option("--wait", metavar="S", is_flag=False, flag_value="60", help="Wait for the result, so many seconds. [60]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **options: Any) -> None:
@@ -57,7 +57,7 @@ def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **optio
     """
     site = load_or_exit(site_file)
     item = _item(task, options)
-    limit_s = None if wait is None else _seconds(wait, "--wait")
+    limit_s = None if wait is None else duration_s(wait, "--wait")
     outcome = anyio.run(_send, site, item, limit_s)
     if as_json:
         click.echo(orjson.dumps({"task_id": item.task_id, "queue": outcome["queue"], **outcome["result"]}))
@@ -75,7 +75,8 @@ async def _send(site: Site, item: WorkItem, wait_s: float | None) -> dict[str, A
     place = None
     if settings.celery.broker_url == EMBEDDED:
         place = known_place(settings.site.state_dir, settings.embedded_broker)
-    dispatcher = make_dispatcher(settings.celery, place, clock, lambda _: None)
+    seen: list[object] = []
+    dispatcher = make_dispatcher(settings.celery, place, clock, seen.append)
     if wait_s is not None and not dispatcher.has_results:
         raise click.UsageError("--wait needs celery.result_backend in the site file")
     ticket = Ticket(sent_ledger(settings.site.name, item.task_id), SENT_FIELD, None, "1", ttl_s=SENT_TTL_S)
@@ -83,7 +84,7 @@ async def _send(site: Site, item: WorkItem, wait_s: float | None) -> dict[str, A
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(dispatcher.serve)
         try:
-            await _enqueue(dispatcher, Order(ticket, item))
+            await _enqueue(dispatcher, Order(ticket, item), seen)
             if wait_s is not None:
                 result = await _result(dispatcher, item.task_id, wait_s)
         finally:
@@ -91,8 +92,11 @@ async def _send(site: Site, item: WorkItem, wait_s: float | None) -> dict[str, A
     return {"queue": dispatcher.queue_of(item.task, item.queue), "result": result}
 
 
-async def _enqueue(dispatcher: CeleryDispatcher, order: Order) -> None:
-    """Have an order carried out; while no answer comes it is given again, which its ticket makes safe."""
+async def _enqueue(dispatcher: CeleryDispatcher, order: Order, seen: Sequence[object]) -> None:
+    """Have an order carried out; while no answer comes it is given again, which its ticket makes safe.
+
+    ``seen`` is what the dispatcher tells meanwhile: why the broker was lost is repeated where the order fails.
+    """
     assert order.item is not None  # a task is what this command sends
     was_sent = False
     with anyio.move_on_after(ANSWER_LIMIT_S):
@@ -104,10 +108,11 @@ async def _enqueue(dispatcher: CeleryDispatcher, order: Order) -> None:
                 raise TaskRefused(settlement.found or "no worker could take this")
             was_sent = was_sent or settlement.found != NOT_SENT
             await anyio.sleep(0.2)
+    why = next((event.reason for event in reversed(seen) if isinstance(event, BrokerLost)), "")
     if was_sent:
-        message = "the broker gave no answer; it is not known whether the task was enqueued"
+        message = f"it is not known whether the task was enqueued: {why or 'the broker gave no answer'}"
         raise BrokerDown(message, hint=f"send it again with --id {order.item.task_id}: it happens once")
-    message = f"the broker at {dispatcher.address} does not answer; nothing was enqueued"
+    message = f"nothing was enqueued: {why or f'the broker at {dispatcher.address} does not answer'}"
     raise BrokerDown(message)
 
 
@@ -127,9 +132,9 @@ def _item(task: str, options: dict[str, Any]) -> WorkItem:
     countdown, eta, expires = options["countdown"], options["eta"], options["expires"]
     if countdown is not None and eta is not None:
         raise click.UsageError("--countdown and --eta exclude each other")
-    eta_us = None if countdown is None else now_us + round(_seconds(countdown, "--countdown") * SECOND_US)
+    eta_us = None if countdown is None else now_us + round(duration_s(countdown, "--countdown") * SECOND_US)
     if eta is not None:
-        eta_us = _instant_us(eta)
+        eta_us = instant_us(eta, "--eta")
     return WorkItem(
         task=Public(task),
         task_id=options["task_id"] or str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
@@ -138,7 +143,7 @@ def _item(task: str, options: dict[str, Any]) -> WorkItem:
         queue=Public(options["queue"]) if options["queue"] else None,
         priority=options["priority"],
         eta_us=eta_us,
-        expires_at_us=None if expires is None else now_us + round(_seconds(expires, "--expires") * SECOND_US),
+        expires_at_us=None if expires is None else now_us + round(duration_s(expires, "--expires") * SECOND_US),
         headers=dict(_header(text) for text in options["headers"]),
     )
 
@@ -158,20 +163,3 @@ def _header(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise click.UsageError(f'--header "{text}": write NAME=VALUE')
     return name, value
-
-
-def _seconds(text: str, option: str) -> float:
-    try:
-        return parse_duration_s(float(text) if text.replace(".", "", 1).isdigit() else text)
-    except ValueError as error:
-        raise click.UsageError(f"{option} {text}: {error}") from None
-
-
-def _instant_us(text: str) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f'--eta "{text}" is not an instant; write 2026-11-22T09:00:00Z') from None
-    if at.tzinfo is None:
-        raise click.UsageError(f'--eta "{text}" has no offset')
-    return microseconds(at.astimezone(UTC))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from socket import gaierror
 from types import TracebackType
 from typing import Self
 
@@ -48,8 +50,7 @@ class MllpClient:
             with anyio.fail_after(self._timeout_s):
                 self._reader, self._writer = await asyncio.open_connection(self._address.host, self._address.port)
         except (OSError, TimeoutError) as error:
-            reason = getattr(error, "strerror", None) or "no answer"
-            message = f"{self._address}: {reason}"
+            message = f"{self._address}: {_reason(error)}"
             raise NoReply(message, hint="does a listener run there?") from None
         return self
 
@@ -104,6 +105,15 @@ class MllpClient:
             elif isinstance(event, Broken):
                 message = f"{self._address} does not speak MLLP"
                 raise NoReply(message)
+
+
+def _reason(error: OSError) -> str:
+    """Say why there is no connection; asyncio puts the address again where the system's own words would be."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, gaierror):
+        return str(error.strerror)
+    return os.strerror(error.errno) if error.errno else "no connection"
 
 
 def _control_id(data: bytes) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
 from daemon.settings.environment import overlay
@@ -48,7 +48,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Knows where each key was written."""
+    """Knows where each key was written: on a line of the file, or in a variable (``environment NAME``, ``.env NAME``)."""
 
     file: str
     lines: Mapping[KeyPath, int]
@@ -59,7 +59,7 @@ class Places:
         path = problem.path
         while path:
             if path in self.variables:
-                return Located(f"environment {self.variables[path]}", problem)
+                return Located(self.variables[path], problem)
             if path in self.lines:
                 return Located(f"{self.file}:{self.lines[path]}", problem)
             path = path[:-1]
@@ -87,7 +87,11 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Loaded:
         return _unusable(f"{path}:{line}", "not TOML: a number of too many digits")
     dotenv, problems = _dotenv(path.parent / ".env")
     laid = overlay(tree, (dotenv, environment))
-    places = Places(str(path), {key: line for key, line in lines.items() if not laid.hides(key)}, laid.variables)
+    places = Places(
+        str(path),
+        {key: line for key, line in lines.items() if not laid.hides(key)},
+        {key: f"{'environment' if environment.get(name) else '.env'} {name}" for key, name in laid.variables.items()},
+    )
     problems += [*laid.problems, *_secrets(tree, environment)]
     _anchor_paths(tree, path.parent)
     settings, found = _validate(tree)
@@ -112,8 +116,15 @@ def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
     except FileUnusable as error:
         return {}, [Problem((), f"{path}: {error}")]
     # Values are taken as written: nothing is executed and nothing is interpolated.
-    found = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value for name, value in found.items() if value is not None}, []
+    found, problems = {}, []
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            written = binding.original.string
+            line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
+            problems.append(Problem((), f"{path}: line {line} cannot be read", "write NAME=value"))
+        elif binding.key is not None and binding.value is not None:
+            found[binding.key] = binding.value
+    return found, problems
 
 
 def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
@@ -140,22 +151,23 @@ def _validate(tree: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
         return Settings.model_validate(tree), []
     except ValidationError as error:
         problems = [_explain(dict(detail), tree) for detail in error.errors(include_url=False)]
-    _prune(tree, problems)
-    try:
-        return Settings.model_validate(tree), problems
-    except ValidationError:
-        return None, problems
+    # What is unsound is taken out, so that the rest can be checked in the same run: the keys alone, and where that does
+    # not do, as where a needed one is gone with them, the whole entry, feed or setting.
+    unsound = [problem.path for problem in problems]
+    for parts in (None, 2):
+        _prune(tree, [path[:parts] for path in unsound])
+        try:
+            return Settings.model_validate(tree), problems
+        except ValidationError as error:
+            unsound = [_explain(dict(detail), tree).path for detail in error.errors(include_url=False)]
+    return None, problems
 
 
-def _prune(tree: dict[str, Any], problems: list[Problem]) -> None:
-    """Take out what is unsound, so that the rest can be checked in the same run."""
-    for problem in problems:
-        top, *rest = problem.path or ("",)
-        table = tree.get(str(top))
-        if rest and isinstance(table, dict):
-            table.pop(str(rest[0]), None)
-        else:
-            tree.pop(str(top), None)
+def _prune(tree: dict[str, Any], paths: list[KeyPath]) -> None:
+    for path in paths:
+        table = _at(tree, path[:-1])
+        if path and isinstance(table, dict):
+            table.pop(path[-1], None)
     site = tree.setdefault("site", {})
     for key, value in (("name", "unnamed"), ("state_dir", "/nonexistent")):
         site.setdefault(key, value)

@@ -45,7 +45,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A problem and where it was written: ``site.toml:12``, ``environment NAME``."""
+    """A problem and where it was written: ``site.toml:12``, ``environment NAME``, ``.env NAME``."""
 
     place: str
     problem: Problem

@@ -26,6 +26,8 @@ from daemon.settings.values import (
     wrong,
 )
 
+SMALLEST_FRAME_LIMIT_BYTES = 1024
+
 
 class Section(BaseModel):
     """Common ground of all sections: frozen, strict about keys, defaults checked."""
@@ -162,6 +164,10 @@ class EntrySection(Section):
             raise wrong("exactly one of every and cron is needed", 'write every = "15m" or cron = "0 2 * * *"')
         if self.anchor is not None and self.every is None:
             raise wrong("anchor belongs to every", "a cron expression needs none")
+        if self.cron is None and not self.model_fields_set.isdisjoint(("timezone", "dst")):
+            raise wrong(
+                "timezone and dst belong to cron", "an interval is counted from its anchor, whatever clocks show"
+            )
         return self
 
 
@@ -195,6 +201,13 @@ class FeedSection(Section):
     frame_timeout: Duration = 30.0
     write_timeout: Duration = 60.0
     route: list[RouteSection] = Field(default_factory=list)
+
+    @field_validator("frame_limit")
+    @classmethod
+    def _holds_a_message(cls, value: int) -> int:
+        if value < SMALLEST_FRAME_LIMIT_BYTES:
+            raise wrong("no message would fit", 'write at least "1KiB"; the default is "16MiB"')
+        return value
 
 
 class SpoolSection(Section):

@@ -17,7 +17,7 @@ import redis
 from daemon.keys import message_id, occurrence_id
 from tests.support.builders import ADT_FEED, adt, site_text, write_site
 from tests.support.lockstep import LockstepSender
-from tests.support.process import DaemonProcess
+from tests.support.process import DaemonProcess, occurrence_us
 from tests.support.proxy import BadLink
 from tests.support.valkey import ValkeyServer
 from tests.support.worker import Worker, wait_until_ran
@@ -122,9 +122,7 @@ async def test_replies_lost_after_successful_pushes_everything_is_pushed_once(tm
                 first = int(valkey.client.hget("carillon:1:testsite:entries", "often").split(b":")[1])
                 await anyio.to_thread.run_sync(
                     lambda: daemon.wait_until(
-                        lambda record: (
-                            record.get("action") == "occurrence.enqueued" and record["occurrence_us"] > first
-                        ),
+                        lambda record: record.get("action") == "occurrence.enqueued" and occurrence_us(record) > first,
                         "another occurrence",
                     )
                 )

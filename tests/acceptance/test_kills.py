@@ -12,7 +12,7 @@ from daemon.keys import occurrence_id
 from daemon.ports import FAULT_POINTS
 from tests.support.builders import ADT_FEED, adt, site_text, write_site
 from tests.support.lockstep import LockstepSender
-from tests.support.process import ROOT, DaemonProcess, FaultyDaemon
+from tests.support.process import ROOT, DaemonProcess, FaultyDaemon, occurrence_us
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.worker import Worker, wait_until_ran
 
@@ -99,15 +99,13 @@ catch_up = "all"
         assert faulty.process is not None
         assert faulty.process.wait(60) == -9
     with DaemonProcess(site, "--log-level", "debug") as daemon:
-        first = daemon.wait_for("occurrence.enqueued")["occurrence_us"]
+        first = occurrence_us(daemon.wait_for("occurrence.enqueued"))
         daemon.wait_until(
-            lambda record: (
-                record.get("action") == "occurrence.enqueued" and record["occurrence_us"] > first + 1_000_000
-            ),
+            lambda record: record.get("action") == "occurrence.enqueued" and occurrence_us(record) > first + 1_000_000,
             "a second of occurrences",
         )
         assert daemon.terminate() == 0
-        last = max(one["occurrence_us"] for one in daemon.records if one.get("action") == "occurrence.enqueued")
+        last = max(occurrence_us(one) for one in daemon.records if one.get("action") == "occurrence.enqueued")
     count = valkey.client.llen("celery")
     with Worker(valkey.url):
         ran = [one["id"] for one in wait_until_ran(valkey.client, count)]

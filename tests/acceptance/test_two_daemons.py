@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daemon.keys import occurrence_id
 from tests.support.builders import site_text, write_site
-from tests.support.process import DaemonProcess
+from tests.support.process import DaemonProcess, occurrence_us
 from tests.support.valkey import ValkeyServer
 from tests.support.worker import Worker, wait_until_ran
 
@@ -34,9 +34,9 @@ def wait_past(daemon: DaemonProcess, at_us: int) -> int:
     """Wait until a daemon has seen an occurrence after an instant; give it."""
     wanted = ("occurrence.enqueued", "occurrence.taken")
     record = daemon.wait_until(
-        lambda line: line.get("action") in wanted and line["occurrence_us"] > at_us, f"an occurrence after {at_us}"
+        lambda line: line.get("action") in wanted and occurrence_us(line) > at_us, f"an occurrence after {at_us}"
     )
-    return int(record["occurrence_us"])
+    return occurrence_us(record)
 
 
 def test_three_daemons_and_one_killed_every_occurrence_runs_once(tmp_path: Path, valkey: ValkeyServer) -> None:
@@ -85,7 +85,7 @@ def test_the_daemon_that_started_last_decides_the_timing_of_an_entry(tmp_path: P
             new.ready().wait_for("occurrence.enqueued")
             old.wait_for("entry.superseded", entry="bell")
             before = sum(line.get("action") == "occurrence.enqueued" for line in old.records)
-            last = new.wait_for("occurrence.enqueued")["occurrence_us"]
+            last = occurrence_us(new.wait_for("occurrence.enqueued"))
             wait_past(new, last + 1_500_000)
             assert sum(line.get("action") == "occurrence.enqueued" for line in old.records) == before
             assert new.terminate() == 0

@@ -13,12 +13,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from daemon.clock import microseconds
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
+
+
+def occurrence_us(record: dict[str, Any]) -> int:
+    """Give the instant of the occurrence a log line tells of, in microseconds."""
+    return microseconds(datetime.fromisoformat(record["occurrence_at"]))
 
 
 class DaemonProcess:

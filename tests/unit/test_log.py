@@ -202,6 +202,14 @@ def test_events_that_only_count_make_no_line() -> None:
     assert paper.lines == []
 
 
+def test_an_instant_of_an_event_is_written_so_that_it_can_be_read() -> None:
+    paper = Paper(level=Level.DEBUG)
+    paper.log(events.OccurrenceTaken(Public("nightly"), START_US))
+    [record] = paper.records
+    assert record["occurrence_at"] == instant(START_US).isoformat()
+    assert "occurrence_us" not in record
+
+
 def test_lines_below_the_level_are_not_written() -> None:
     connected = events.PeerConnected(ADT, 1)
     quiet, talkative, strict = Paper(), Paper(level=Level.DEBUG), Paper(level=Level.ERROR)

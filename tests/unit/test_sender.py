@@ -243,6 +243,15 @@ def test_without_a_reply_the_exit_code_is_69_and_the_sentence_names_the_listener
     assert done.stdout == ""
 
 
+def test_where_nobody_listens_the_sentence_is_the_systems_own(tmp_path: Path) -> None:
+    with socket.socket() as taken:  # bound, so that nobody else listens there
+        taken.bind(("127.0.0.1", 0))
+        to = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = send(*put(tmp_path, M1), "--to", to, "--timeout", "3")
+    assert done.return_value == 69
+    assert done.stderr == f"carillon: {to}: Connection refused; does a listener run there?\n"
+
+
 def test_a_file_without_messages_keeps_all_files_from_being_sent(tmp_path: Path) -> None:
     files = put(tmp_path, M1, b"hello")
     done = send(*files, "--to", "127.0.0.1:1")
@@ -255,7 +264,10 @@ def test_a_file_without_messages_keeps_all_files_from_being_sent(tmp_path: Path)
     [
         (("--to", "nowhere"), "nowhere"),
         (("--to", "127.0.0.1:99999"), "99999"),
+        (("--to", "nowhere"), 'write "127.0.0.1:2575"'),
         (("--to", "127.0.0.1:1", "--timeout", "soon"), "soon"),
+        (("--to", "127.0.0.1:1", "--timeout", "soon"), 'write "15m"'),
+        (("--to", "127.0.0.1:1", "--timeout", "²"), "²"),
         ((), "Missing parameter: to"),
     ],
 )

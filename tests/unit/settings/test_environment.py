@@ -323,6 +323,27 @@ def test_a_dotenv_that_cannot_be_read_is_a_problem_beside_the_others(
     ]
 
 
+def test_a_line_of_dotenv_that_cannot_be_read_is_a_problem_and_the_others_count(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dotenv = "REQUIRE_CELERY=1\n\nthis is = nothing\nCARILLON_SITE__NAME=Wrong\n=\n"
+    assert [line.partition('; "')[0].partition("; 1")[0] for line in problem_lines(tmp_path, HEAD, dotenv=dotenv)] == [
+        '.env CARILLON_SITE__NAME site.name: "Wrong" is not a name',
+        "site.toml:1: .env: line 3 cannot be read; write NAME=value",
+        "site.toml:1: .env: line 5 cannot be read; write NAME=value",
+    ]
+    assert caplog.records == []
+
+
+def test_a_problem_names_dotenv_where_the_environment_says_nothing(tmp_path: Path) -> None:
+    dotenv = "REQUIRE_CELERY=maybe\nREDIS_URL=amqp://h\n"
+    environment = {"REQUIRE_CELERY": "", "CELERY_BROKER_URL": "redis://h"}
+    assert [line.partition(": ")[0] for line in problem_lines(tmp_path, HEAD, environment, dotenv=dotenv)] == [
+        ".env REDIS_URL celery.result_backend",
+        ".env REQUIRE_CELERY site.require_celery",
+    ]
+
+
 def test_a_dotenv_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".env")
     assert problem_lines(tmp_path, HEAD) == ["site.toml:1: .env: not a regular file"]

@@ -487,6 +487,38 @@ def test_a_problem_in_one_key_does_not_hide_what_is_wrong_with_its_neighbours(tm
     ]
 
 
+def test_a_wrong_key_of_an_entry_or_feed_does_not_hide_what_its_other_keys_mean(tmp_path: Path) -> None:
+    entry = "[schedule.x]\ntask = 't'\ncron = '0 0 31 2 *'\noverlap = 'skip'\n"
+    feed = f"{FEED}charset = 'utf-16'\nconections = 3\n[[feed.x.route]]\ntask = 't'\ntyp = 'ADT'\nkwargs = {{ mrn = 'PID' }}\n"
+    places = [line.partition(": ")[0] for line in problem_lines(tmp_path, HEAD + entry + feed)]
+    assert places == [
+        "site.toml:6 schedule.x.cron",
+        "site.toml:7 schedule.x.overlap",
+        "site.toml:10 feed.x.charset",
+        "site.toml:11 feed.x.conections",
+        "site.toml:14 feed.x.route[0].typ",
+        "site.toml:15 feed.x.route[0].kwargs.mrn",
+    ]
+
+
+@pytest.mark.parametrize("limit", ["0", "1023", "'1B'"])
+def test_a_limit_that_no_message_fits_is_refused(tmp_path: Path, limit: str) -> None:
+    text = f"{HEAD}{FEED}unrouted = 'park'\nframe_limit = {limit}\n"
+    assert problem_lines(tmp_path, text) == [
+        'site.toml:7 feed.x.frame_limit: no message would fit; write at least "1KiB"; the default is "16MiB"'
+    ]
+
+
+@pytest.mark.parametrize("key", ["timezone = 'Europe/London'", "dst = 'instant'", "dst = 'cron'"])
+def test_what_only_cron_heeds_is_refused_beside_every(tmp_path: Path, key: str) -> None:
+    assert problem_lines(tmp_path, f"{HEAD}{ENTRY}{key}\n") == [
+        (
+            "site.toml:4 schedule.x: timezone and dst belong to cron; "
+            "an interval is counted from its anchor, whatever clocks show"
+        )
+    ]
+
+
 def test_a_problem_in_one_entry_does_not_hide_what_is_wrong_with_another(tmp_path: Path) -> None:
     entries = "[schedule.bool]\ntask = 't'\nevery = 'x'\n[schedule.str]\ntask = 't'\ncron = '0 0 31 2 *'\n"
     places = [line.partition(": ")[0] for line in problem_lines(tmp_path, HEAD + entries)]
@@ -670,7 +702,7 @@ lane_by = "PID-3.1"                              # ordered lanes
 [api]
 listen = "127.0.0.1:8674"
 """
-    assert problem_lines(tmp_path, text) == [
+    assert [line for line in problem_lines(tmp_path, text) if ": warning: " not in line] == [
         "site.toml:11 celery.app: is not available in this version; write the entries into the site file",
         "site.toml:12 celery.app_python: is not available in this version; write the entries into the site file",
         'site.toml:25 schedule.nhsn-nightly-extract.overlap: "skip" is not available in this version; it knows allow',
