@@ -22,7 +22,7 @@ from daemon.clock import SECOND_US, Clock, SystemClock
 from daemon.dispatch import EMBEDDED, BrokerState, CeleryDispatcher, broker_address
 from daemon.embedded_broker import EmbeddedBroker, Place
 from daemon.errors import BrokerDown
-from daemon.events import DaemonReady, DaemonStopping, ServiceCrashed, Warned
+from daemon.events import BrokerLost, DaemonReady, DaemonStopping, ServiceCrashed, Warned
 from daemon.hl7listener.drain import Drain
 from daemon.hl7listener.server import Listener
 from daemon.hl7listener.spool import Limits, Spool
@@ -88,7 +88,7 @@ class Daemon:
         self._site = site
         self._around = around
         self._clock = clock = around.clock
-        self.metrics = Metrics(own_version(), entries=len(site.entries))
+        self.metrics = Metrics(own_version(), entries=len(site.entries), feeds=len(site.feeds))
         state_dir = settings.site.state_dir
         self._embedded = (
             EmbeddedBroker(state_dir, settings.embedded_broker, clock, self._emit)
@@ -222,7 +222,7 @@ class Daemon:
             await self._dispatcher.is_up.wait()
             return
         text = Public("site.require_celery is set and the broker does not answer")
-        self._emit(Warned(Public("broker-required"), self._dispatcher.address, text))
+        self._emit(BrokerLost(self._dispatcher.address, Public("broker-required"), text))
         supervisor.stop(BrokerDown.exit_code)
 
     async def _heed_signals(

@@ -33,8 +33,8 @@ _LATE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3
 class Metrics:
     """Counts what happens."""
 
-    def __init__(self, version: str, *, entries: int) -> None:
-        """Make the metrics of a site with that many entries."""
+    def __init__(self, version: str, *, entries: int, feeds: int) -> None:
+        """Make the metrics of a site with that many entries and feeds."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -77,6 +77,8 @@ class Metrics:
         self._stored = counter("spool_stored", "Answers that waited for a commit.")
         self._pruned = counter("spool_pruned", "Messages removed after their retention.")
         self._accepting = gauge("spool_accepting", "1 while messages can be stored.")
+        if not feeds:
+            registry.unregister(self._accepting)  # without feeds there is no spool that could accept
         self._damaged = counter("spool_damages", "Findings of damage when the spool was opened.")
         self._broker_up = gauge("broker_up", "1 while the broker answers.")
         self._evicting = gauge("broker_evicting", "1 if the broker may throw data away.")

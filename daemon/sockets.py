@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
@@ -80,5 +81,13 @@ _KEEP_ALIVE: Mapping[str, int] = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_
 
 def _failed(address: Address, what: str, error: OSError) -> ListenFailed:
     message = f"{what}: cannot listen on {address} ({error.strerror or error})"
-    hint = f"is another program using port {address.port}? try: ss -ltnp 'sport = :{address.port}'"
-    return ListenFailed(message, hint=hint)
+    return ListenFailed(message, hint=_HINTS.get(error.errno or 0, "").format(port=address.port))
+
+
+_HINTS = {
+    errno.EADDRINUSE: "is another program using port {port}? try: ss -ltnp 'sport = :{port}'",
+    errno.EADDRNOTAVAIL: "the address must be one of this machine; ip addr shows them",
+    errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd",
+    errno.EMFILE: "raise LimitNOFILE, or ulimit -n",
+    socket.EAI_NONAME: "the host is not known here; write an address of this machine",
+}

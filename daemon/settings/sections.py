@@ -27,6 +27,8 @@ from daemon.settings.values import (
 )
 
 SMALLEST_FRAME_LIMIT_BYTES = 1024
+LARGEST_FRAME_LIMIT_BYTES = 32 * 1024 * 1024
+"""A task's message holds the text and the bytes of an HL7 message, and may have 128 MiB in all."""
 
 
 class Section(BaseModel):
@@ -207,6 +209,8 @@ class FeedSection(Section):
     def _holds_a_message(cls, value: int) -> int:
         if value < SMALLEST_FRAME_LIMIT_BYTES:
             raise wrong("no message would fit", 'write at least "1KiB"; the default is "16MiB"')
+        if value > LARGEST_FRAME_LIMIT_BYTES:
+            raise wrong("larger messages could be stored and not be handed on", 'write at most "32MiB"')
         return value
 
 

@@ -53,7 +53,7 @@ class Served:
     """An API and what stands behind it."""
 
     checks: Sequence[Check] = (UP,)
-    metrics: Metrics = field(default_factory=lambda: Metrics("1.2.3", entries=1))
+    metrics: Metrics = field(default_factory=lambda: Metrics("1.2.3", entries=1, feeds=1))
     said: list[object] = field(default_factory=list)
     api: Api = field(init=False)
 

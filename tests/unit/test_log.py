@@ -179,7 +179,7 @@ def test_every_action_is_one_word_of_its_own() -> None:
 
 
 def test_every_event_becomes_a_line_or_a_number() -> None:
-    counted = Metrics("test", entries=1)._table().keys()
+    counted = Metrics("test", entries=1, feeds=1)._table().keys()
     assert [kind.__name__ for kind in event_kinds() if kind not in _ACTIONS and kind not in counted] == []
 
 

@@ -85,8 +85,8 @@ BUSY: tuple[object, ...] = (
 )
 
 
-def heard(*happened: object, entries: int = 1) -> Metrics:
-    metrics = Metrics("1.2.3", entries=entries)
+def heard(*happened: object, entries: int = 1, feeds: int = 1) -> Metrics:
+    metrics = Metrics("1.2.3", entries=entries, feeds=feeds)
     for event in happened:
         metrics(event)
     return metrics
@@ -132,6 +132,11 @@ def test_the_exposition_says_who_we_are_and_how_the_process_does() -> None:
     text = metrics.exposition().decode()
     assert "process_resident_memory_bytes" in text
     assert "python_info" in text
+
+
+def test_a_site_without_feeds_shows_no_spool_that_does_not_accept() -> None:
+    assert b"spool_accepting" not in heard(feeds=0).exposition()
+    assert b"spool_accepting" in heard().exposition()
 
 
 def test_no_series_tells_when_it_was_made() -> None:

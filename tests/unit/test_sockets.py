@@ -157,6 +157,7 @@ def test_an_address_that_is_not_ours_is_refused_with_a_sentence(address: Address
         listen(address, "feed adt")
     assert str(caught.value).startswith(f"feed adt: cannot listen on {address} (")
     assert reason.split(maxsplit=1)[0] in str(caught.value) or "resolution" in str(caught.value)
+    assert "another program" not in caught.value.hint
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:

@@ -509,6 +509,14 @@ def test_a_limit_that_no_message_fits_is_refused(tmp_path: Path, limit: str) -> 
     ]
 
 
+@pytest.mark.parametrize("limit", ["'33MiB'", "'100TiB'"])
+def test_a_limit_above_what_a_task_can_hold_is_refused(tmp_path: Path, limit: str) -> None:
+    text = f"{HEAD}{FEED}unrouted = 'park'\nframe_limit = {limit}\n"
+    assert problem_lines(tmp_path, text) == [
+        'site.toml:7 feed.x.frame_limit: larger messages could be stored and not be handed on; write at most "32MiB"'
+    ]
+
+
 @pytest.mark.parametrize("key", ["timezone = 'Europe/London'", "dst = 'instant'", "dst = 'cron'"])
 def test_what_only_cron_heeds_is_refused_beside_every(tmp_path: Path, key: str) -> None:
     assert problem_lines(tmp_path, f"{HEAD}{ENTRY}{key}\n") == [
