@@ -13,6 +13,7 @@ at the start, for the broker may have forgotten while we were down, and every fe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import anyio
@@ -36,6 +37,7 @@ BREATHER_ROWS = 8
 SETTLE_EVERY_S = 0.25
 COMPARE_EVERY_S = 5.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 5.0
+PARKED_KEPT = 1000
 NEWEST, UNKNOWN = (1 << 63) - 1, -1
 
 
@@ -69,6 +71,7 @@ class Lane:
         self._changed = anyio.Event()
         self._progress = anyio.Event()
         self._tail = Tail()
+        self._parked: deque[int] = deque(maxlen=PARKED_KEPT)
         self.restart()
 
     def restart(self) -> None:
@@ -263,6 +266,7 @@ class Lane:
 
     def _park(self, row: Row, reason: Public) -> None:
         self._spool.park(row.seq, reason)
+        self._parked.append(row.seq)
         self._cursor = row.seq
         self._emit(MessageParked(self.feed.name, row.seq, reason))
 
@@ -293,7 +297,7 @@ class Lane:
         agreement = agree(
             mark,
             cursor=self._cursor,
-            pushed=await reader.last_pushed(name, epoch, self._cursor),
+            pushed=await self._last_pushed(epoch, self._cursor),
             newest=await reader.last_pushed(name, epoch, NEWEST),
             repeat_from=repeat_from,
         )
@@ -308,6 +312,14 @@ class Lane:
             self._marks.clear()  # earlier epochs are passed through again, and each has a mark of its own
             self.read_again()
         self._marks[epoch] = mark
+
+    async def _last_pushed(self, epoch: str, up_to_seq: int) -> int | None:
+        """Ask the disk for the last message that became a task; a note that one was parked may not have got there yet."""
+        while True:
+            seq = await self._spool.reader.last_pushed(self.feed.name, epoch, up_to_seq)
+            if seq is None or seq not in self._parked:
+                return seq
+            up_to_seq = seq - 1
 
     async def _tell_of(self, cursor: int, mark: int) -> None:
         """Say how many messages turned out to be in their queues already."""

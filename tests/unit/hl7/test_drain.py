@@ -235,6 +235,20 @@ def test_few_but_very_large_messages_are_not_kept_in_memory_either() -> None:
 # -- answers that are lost, or late --------------------------------------------------------------------------------------
 
 
+def test_a_message_is_told_to_be_parked_once_though_the_note_of_it_is_slow_to_reach_the_disk() -> None:
+    async def scene(world: World) -> None:
+        world.spool.keeps_notes = False
+        world.broker.invalid = {"M1", "M3"}
+        async with world.draining():
+            world.spool.store(*messages(3))
+            await world.until(all_pushed(world, 1))
+            await anyio.sleep(5 * COMPARE_EVERY_S)
+
+    world = play(scene)
+    assert world.broker.control_ids == ["M2"]
+    assert [event.sequence for event in world.told(MessageParked)] == [1, 3]
+
+
 def test_a_push_whose_reply_was_lost_is_counted_though_the_mark_tells_of_it_first() -> None:
     async def scene(world: World) -> None:
         async with world.draining():
