@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.valkey import ValkeyServer
 
-# Machines are slow and noisy: no test is judged by how long it took.
-settings.register_profile("carillon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Machines are slow and noisy: no test is judged by how long it took. What is tried is the same each time, so that a change is
+# judged by itself; whoever looks for more runs pytest --hypothesis-profile=thorough.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("carillon", _PATIENT, derandomize=True)
+settings.register_profile("thorough", _PATIENT, max_examples=3000)
 settings.load_profile("carillon")
 
 

@@ -7,8 +7,9 @@ mark and our cursor are compared whenever they may differ:
 * the mark is behind, or gone: the broker lost its last writes. Those messages are looked up in the result back-end and
   pushed again, under the same task ids, unless they are known to have run.
 
-That is done before the first push of each epoch, for it and for the one before it; and for the last epoch pushed from also
-at the start, for the broker may have forgotten while we were down, and every few seconds, for a quiet feed would not notice.
+That is done before the first push of each epoch, for it and for the one before it, and again whenever the broker was away; and
+for the last epoch pushed from also at the start, for the broker may have forgotten while we were down, and every few seconds,
+for a quiet feed would not notice.
 """
 
 from __future__ import annotations
@@ -143,6 +144,9 @@ class Lane:
                 if isinstance(error, SpoolFailed) and not self._is_unreadable:
                     self._is_unreadable = True
                     self._emit(Warned(Public("spool-not-readable"), self.feed.name, reason(error)))
+                if isinstance(error, BrokerDown):  # it may come back without its last writes, of any epoch
+                    self._marks.clear()
+                    self._compared_at_s = None
                 self.is_away = True
                 self._progress.set()
                 await self._sleep(pause_s)

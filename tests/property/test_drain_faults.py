@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daemon.hl7listener.drain import Drain
@@ -146,6 +146,16 @@ class Chaos:
 
 
 @given(ACTIONS)
+@example(
+    [
+        ("store", 1),
+        ("lose replies", 1),
+        ("spool fails and opens again", 0),
+        ("store", 1),
+        ("broker loses its tail", 0),
+        ("spool fails and opens again", 0),
+    ]
+)
 def test_each_message_ends_in_its_queue_once_and_in_order(actions: list[tuple[str, float]]) -> None:
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
