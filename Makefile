@@ -109,5 +109,6 @@ build: $(VENV)/.dev ## the wheel and the source archive, into dist/
 	@$(BIN)/hatchling build
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) $(OLD) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(OLD) dist build .pytest_cache .mypy_cache .ruff_cache \
+	  .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

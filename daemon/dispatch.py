@@ -38,7 +38,6 @@ from shim.routing import Route, Router
 from shim.transport import RedisTransport
 
 EMBEDDED = "embedded"
-NOT_SENT = "not-sent"
 LOOK_EVERY_S = 2.0
 """How often the broker is asked what it is: a fail-over, an eviction policy or a role change shows within it."""
 
@@ -48,7 +47,7 @@ _SETTLED = {
     Outcome.LOST: Settled.LOST,
     Outcome.EARLY: Settled.EARLY,
     Outcome.WRONG_TYPE: Settled.BLOCKED,
-    Outcome.NOT_WRITTEN: Settled.UNAVAILABLE,
+    Outcome.NOT_WRITTEN: Settled.NOT_SENT,
     Outcome.UNCERTAIN: Settled.UNAVAILABLE,
 }
 
@@ -190,8 +189,7 @@ class CeleryDispatcher:
             except RequestInvalid as error:
                 settlements[place] = Settlement(Settled.INVALID, str(error))
         for place, result in zip(places, await self._publish(writes), strict=True):
-            found = NOT_SENT if result.outcome is Outcome.NOT_WRITTEN else result.found
-            settlements[place] = Settlement(_SETTLED[result.outcome], found, result.server_us)
+            settlements[place] = Settlement(_SETTLED[result.outcome], result.found, result.server_us)
         return [settlement for settlement in settlements if settlement is not None]
 
     async def _publish(self, writes: list[Write]) -> list[WriteResult]:

@@ -62,7 +62,7 @@ class Publisher:
         writes again when it sees fit, and their claims make that safe.
 
         Raises:
-            BrokerRefused: the server answered with an error. Writes of the same call may have been done before it.
+            BrokerRefused: the server answered with an error. What went in an earlier call of the script may have been done.
             RequestInvalid: a claim whose text has lone surrogates.
         """
         if not writes:
@@ -80,7 +80,7 @@ class Publisher:
         return call.results
 
     async def run(self) -> None:
-        """Send what arrives, until cancelled; then tell whoever waits that nothing of theirs was written."""
+        """Send what arrives, until cancelled; then tell whoever waits what is known: under way is uncertain, the rest unwritten."""
         try:
             while True:
                 await self._arrived.wait()

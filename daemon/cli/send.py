@@ -15,7 +15,7 @@ import orjson
 from daemon.cli.options import duration_s, instant_us, load_or_exit, site_option
 from daemon.clock import SECOND_US, SystemClock
 from daemon.composition import make_dispatcher
-from daemon.dispatch import EMBEDDED, NOT_SENT, CeleryDispatcher
+from daemon.dispatch import EMBEDDED, CeleryDispatcher
 from daemon.embedded_broker import known_place
 from daemon.errors import BrokerDown, DaemonError
 from daemon.events import BrokerLost
@@ -106,7 +106,7 @@ async def _enqueue(dispatcher: CeleryDispatcher, order: Order, seen: Sequence[ob
                 return
             if settlement.outcome is Settled.INVALID:
                 raise TaskRefused(settlement.found or "no worker could take this")
-            was_sent = was_sent or settlement.found != NOT_SENT
+            was_sent = was_sent or settlement.outcome is not Settled.NOT_SENT
             await anyio.sleep(0.2)
     why = next((event.reason for event in reversed(seen) if isinstance(event, BrokerLost)), "")
     if was_sent:

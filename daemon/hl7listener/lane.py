@@ -78,6 +78,7 @@ class Lane:
     def restart(self) -> None:
         """Forget everything; the disk and the broker know."""
         self._tail.clear()
+        self._parked.clear()
         self._is_behind = True
         self._cursor = self._settled = UNKNOWN
         self._settled_at_s = 0.0

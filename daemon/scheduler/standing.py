@@ -102,16 +102,20 @@ def apply(standing: Standing, order: Order, settlement: Settlement) -> Move:
         ours = outcome is Settled.ENQUEUED or advanced in standing.in_doubt
         standing.horizon, standing.in_doubt = parse_horizon(advanced), ()
         return Move.ENQUEUED if ours else Move.TAKEN
-    if outcome is Settled.UNAVAILABLE:
-        if order.item is not None and advanced not in standing.in_doubt:
-            standing.in_doubt += (advanced,)
-        return Move.BROKER_AWAY
+    if outcome is Settled.UNAVAILABLE and order.item is not None and advanced not in standing.in_doubt:
+        standing.in_doubt += (advanced,)
     if outcome is Settled.LOST:
         return _lost(standing, settlement.found)
     return _PLAIN[outcome]
 
 
-_PLAIN = {Settled.EARLY: Move.WAIT, Settled.BLOCKED: Move.BLOCKED, Settled.INVALID: Move.INVALID}
+_PLAIN = {
+    Settled.EARLY: Move.WAIT,
+    Settled.BLOCKED: Move.BLOCKED,
+    Settled.INVALID: Move.INVALID,
+    Settled.NOT_SENT: Move.BROKER_AWAY,
+    Settled.UNAVAILABLE: Move.BROKER_AWAY,
+}
 
 
 def _lost(standing: Standing, text: str | None) -> Move:

@@ -143,6 +143,7 @@ OTHER = "000000000000"
         (Settled.EARLY, Move.WAIT),
         (Settled.BLOCKED, Move.BLOCKED),
         (Settled.INVALID, Move.INVALID),
+        (Settled.NOT_SENT, Move.BROKER_AWAY),
         (Settled.UNAVAILABLE, Move.BROKER_AWAY),
         (Settled.LOST, Move.BROKER_FORGOT),
     ],
@@ -163,7 +164,7 @@ def test_an_occurrence_that_is_in_its_queue_moves_the_horizon(outcome: Settled) 
 
 @pytest.mark.parametrize(
     "outcome",
-    [Settled.EARLY, Settled.BLOCKED, Settled.INVALID, Settled.UNAVAILABLE, Settled.LOST],
+    [Settled.EARLY, Settled.BLOCKED, Settled.INVALID, Settled.NOT_SENT, Settled.UNAVAILABLE, Settled.LOST],
     ids=lambda one: one.name,
 )
 def test_an_occurrence_that_is_not_in_its_queue_leaves_the_horizon(outcome: Settled) -> None:
@@ -205,6 +206,14 @@ def test_an_order_without_an_answer_is_in_doubt_once() -> None:
     apply(standing, order, Settlement(Settled.UNAVAILABLE))
     apply(standing, order, Settlement(Settled.UNAVAILABLE))
     assert standing.in_doubt == (order.ticket.advance_to,)
+
+
+def test_an_order_that_was_not_sent_is_in_no_doubt_and_found_carried_out_was_somebody_elses() -> None:
+    standing = _standing()
+    [order] = _orders(standing, MINUTE_US)
+    apply(standing, order, Settlement(Settled.NOT_SENT))
+    assert standing.in_doubt == ()
+    assert apply(standing, order, Settlement(Settled.ALREADY)) is Move.TAKEN
 
 
 def test_an_order_in_doubt_that_was_carried_out_counts_as_ours() -> None:
