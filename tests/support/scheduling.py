@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, TypeVar
 
 import anyio
@@ -16,7 +17,7 @@ from daemon.public import Public
 from daemon.scheduler import Entry, Scheduler
 from daemon.scheduler.model import CatchUp, CatchUpPolicy
 from daemon.scheduler.trigger import Cron, Interval
-from tests.support.broker_model import BrokerModel, Link
+from tests.support.broker_model import BrokerModel, Link, Pushed
 from tests.support.clock import START_US, VirtualClock, run_virtual
 
 SITE = Public("lab")
@@ -120,3 +121,19 @@ def in_world(story: Callable[[World], Awaitable[None]]) -> None:
             await story(made)
 
     run_virtual(main)
+
+
+def story(told: Callable[[World], Awaitable[None]]) -> Callable[[], None]:
+    """Make a test of a coroutine that is handed a world."""
+
+    @wraps(told)
+    def test() -> None:
+        in_world(told)
+
+    del test.__wrapped__
+    return test
+
+
+def lateness_s(one: Pushed, occurrence_s: float) -> float:
+    """Give how long after its instant, counted from the start of the world, an occurrence was pushed."""
+    return (one.at_us - START_US) / SECOND_US - occurrence_s

@@ -14,6 +14,13 @@ NOBODY: Mapping[str, str] = {}
 HEAD = '[site]\nname = "lab"\nstate_dir = "state"\n'
 """The first three lines of a sound site file; what a test adds begins on line 4."""
 
+ENTRY = '[schedule.x]\ntask = "t"\nevery = "1m"\n'
+FEED = '[feed.x]\nlisten = "127.0.0.1:2575"\n'
+NAME_HINT = "1 to 64 of a-z, 0-9, dot, dash, underscore; a letter or digit first"
+ADDRESS_HINT = 'write "127.0.0.1:2575", "0.0.0.0:2575" or "[::1]:2575"'
+DURATION_HINT = 'write "15m", "1h30m", "250ms"; units ms s m h d w'
+OPEN_FEED = "takes patient data unencrypted from the network; put a TLS terminator in front, or keep the network closed"
+
 
 def put_site(folder: Path, text: str | bytes, *, dotenv: str | bytes | None = None) -> Path:
     """Write ``site.toml``, and ``.env`` beside it."""
@@ -47,3 +54,10 @@ def loaded(
 ) -> Loaded:
     """Load a site file and what lies over it."""
     return load_settings(put_site(folder, text, dotenv=dotenv), environment)
+
+
+def lines_of(path: Path) -> list[str]:
+    """Check a site file that is wrong and give its problems as they are printed."""
+    checked = check_site(path, NOBODY)
+    assert checked.site is None
+    return [str(located) for located in checked.problems]
