@@ -3,7 +3,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-OLD := .venv-celery53
+SERIES := 53 54 55 56
+SERIES_READY := $(SERIES:%=.venv-celery%/.ready)
 UV := $(shell command -v uv 2>/dev/null)
 DEMO_SECONDS ?=
 export PYTHONSAFEPATH := 1
@@ -51,14 +52,14 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	@$(call install,$(VENV)) --require-hashes -r requirements/bench.txt
 	@touch $@
 
-$(OLD)/.ready: requirements/celery53.txt
+.venv-celery%/.ready: requirements/celery%.txt
 	$(require_python)
-	@echo "making $(OLD): a stock worker of the oldest supported Celery"
-	@$(call new_env,$(OLD))
-	@$(call install,$(OLD)) --require-hashes -r requirements/celery53.txt
+	@echo "making $(@D): a stock worker of an older Celery"
+	@$(call new_env,$(@D))
+	@$(call install,$(@D)) --require-hashes -r $<
 	@touch $@
 
-setup: $(VENV)/.dev $(OLD)/.ready ## make the environments for development
+setup: $(VENV)/.dev $(SERIES_READY) ## make the environments for development
 
 # -- use -----------------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ demo: $(VENV)/.demo ## embedded Valkey, a stock Celery worker, the daemon and a 
 
 # -- proof ---------------------------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev $(OLD)/.ready ## every test, with real brokers and real workers
+test: $(VENV)/.dev $(SERIES_READY) ## every test, with real brokers and real workers
 	@$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.dev ## the tests that need no other process
@@ -94,21 +95,23 @@ bench: $(VENV)/.bench ## measure side by side with celery beat, python-hl7 and c
 
 # -- upkeep --------------------------------------------------------------------------------------------------------
 
+EXTRAS := --extra demo --extra amqp --extra celery --extra serializers
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 lock: ## compute the pinned requirements anew (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 69; }
-	$(COMPILE) --upgrade pyproject.toml --extra demo requirements/dev.in requirements/bench.in -o requirements/bench.txt
-	$(COMPILE) pyproject.toml --extra demo requirements/dev.in -c requirements/bench.txt -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml $(EXTRAS) requirements/dev.in requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) pyproject.toml $(EXTRAS) requirements/dev.in -c requirements/bench.txt -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/bench.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra embedded -c requirements/bench.txt -o requirements/embedded.txt
 	$(COMPILE) pyproject.toml -c requirements/bench.txt -o requirements/run.txt
-	$(COMPILE) --upgrade requirements/celery53.in -o requirements/celery53.txt
+	for series in $(SERIES); do \
+	  $(COMPILE) --upgrade requirements/celery$$series.in -o requirements/celery$$series.txt || exit 1; done
 
 build: $(VENV)/.dev ## the wheel and the source archive, into dist/
 	@$(BIN)/hatchling build
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) $(OLD) dist build .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(SERIES:%=.venv-celery%) dist build .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeAlias
 
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -21,7 +21,8 @@ from redis.exceptions import (
 
 from shim.broker_facts import BrokerFacts, parse_info
 from shim.broker_url import BrokerUrl
-from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain, RequestInvalid
+from shim.connector import HINTS, Connector, code_of
+from shim.errors import BrokerRefused, PublishUncertain, RequestInvalid
 
 Reply: TypeAlias = Any
 """What a server answers: bytes, integers, lists of them, or None. Narrowed by each caller."""
@@ -44,14 +45,8 @@ class Link:
     ) -> None:
         """Keep the address; no I/O happens here."""
         self.url = url
-        self._pool = ConnectionPool.from_url(
-            url.address,
-            protocol=2,  # every server and proxy speaks it
-            client_name=client_name,
-            driver_info=None,
-            socket_connect_timeout=connect_timeout_s,
-            socket_timeout=reply_timeout_s,
-            health_check_interval=0,
+        self._connector = Connector(
+            url, client_name=client_name, connect_timeout_s=connect_timeout_s, reply_timeout_s=reply_timeout_s
         )
         self._connection: AbstractConnection | None = None
         self._turn = asyncio.Lock()
@@ -87,12 +82,7 @@ class Link:
     async def _connected(self) -> AbstractConnection:
         if self._connection is not None and self._connection.is_connected:
             return self._connection
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError) as error:
-            raise self._unavailable(error) from None
-        self._connection = connection
+        connection = self._connection = await self._connector.open()
         return connection
 
     async def _exchange(self, connection: AbstractConnection, command: tuple[str | bytes | int | float, ...]) -> Reply:
@@ -108,9 +98,9 @@ class Link:
             message = f"{self.url}: the script is not loaded"
             raise ScriptMissing(message, server_code="NOSCRIPT") from None
         except (AuthenticationError, AuthorizationError, BusyLoadingError) as error:
-            raise self._refused(error, _code(error) or "ERR") from None
+            raise self._refused(error, code_of(error) or "ERR") from None
         except ResponseError as error:
-            code = _code(error) or str(error).split(" ", 1)[0]
+            code = code_of(error) or str(error).split(" ", 1)[0]
             if code in ("READONLY", "MASTERDOWN"):
                 await self.close()  # another server is the master now: ask the address again
             raise self._refused(error, code) from None
@@ -123,29 +113,7 @@ class Link:
             self._connection = None
             raise
 
-    def _unavailable(self, error: Exception) -> BrokerUnavailable:
-        reason = str(error) or type(error).__name__
-        message = f"{self.url}: no connection ({reason})"
-        return BrokerUnavailable(message, hint=_HINTS.get(_code(error), _UNREACHED))
-
     def _refused(self, error: Exception, code: str) -> BrokerRefused:
-        hint = _HINTS.get(code, "")
+        hint = HINTS.get(code, "")
         message = f"{self.url}: the server refused ({code}: {error})"
         return BrokerRefused(message, server_code=code, hint=hint)
-
-
-def _code(error: Exception) -> str:
-    return (error.status_code or "") if isinstance(error, RedisError) else ""
-
-
-_UNREACHED = "is the server running, and is the address in celery.broker_url right?"
-_HINTS = {
-    "OOM": "the server's memory is full: raise maxmemory or let workers drain the queues",
-    "READONLY": "this server is a replica",
-    "NOREPLICAS": "too few replicas are connected (min-replicas-to-write)",
-    "NOPERM": "the user needs CLIENT|SETNAME, SELECT, INFO, EVAL, EVALSHA, TIME, TYPE, HMGET, HSET, EXPIRE, LPUSH, "
-    "LLEN, MGET, on the keys of queues, claims and results",
-    "WRONGPASS": "the password in celery.broker_url is wrong",
-    "NOAUTH": "the server wants a password in celery.broker_url",
-    "MISCONF": "the server cannot save to its disk",
-}

@@ -44,9 +44,11 @@ SHELLS = frozenset(
         "daemon.sockets",
         "daemon.state_dir",
         "daemon.supervisor",
+        "shim.connector",
         "shim.link",
         "shim.publisher",
         "shim.results",
+        "shim.subscription",
     )
 )
 """Modules that do things. Everything in these packages that is not named here is pure."""
