@@ -1,0 +1,7 @@
+"""Queues: what waits in them, for whom, since when; and taking out, setting aside, moving."""
+
+from shim.queues.backlog import Backlog, Backlogs, consumers_by_queue
+from shim.queues.desk import Moved, Purged, Queues
+from shim.queues.message import QueuedMessage, read_message
+
+__all__ = ["Backlog", "Backlogs", "Moved", "Purged", "QueuedMessage", "Queues", "consumers_by_queue", "read_message"]

@@ -1,0 +1,208 @@
+"""Looks into queues on Redis and moves what lies there (``kombu/transport/redis.py`` has the names)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shim.errors import RequestInvalid
+from shim.link import Link
+from shim.queues.backlog import Backlog, Backlogs, count_unacked
+from shim.queues.message import QueuedMessage, read_message, read_routing_key, readdress
+from shim.script import Script
+from shim.transport import RedisTransport
+
+LOOK = Script("shim.queues", "look.lua")
+PARK = Script("shim.queues", "park.lua")
+UNPARK = Script("shim.queues", "unpark.lua")
+HELD = Script("shim.queues", "held.lua")
+MOVE = Script("shim.queues", "move.lua")
+
+QUEUES_PER_LOOK = 200
+PEEK_LIMIT = 1000
+MOVED_PER_CALL = 100
+UNPARKED_PER_CALL = 500
+UNACKED_LOOK_LIMIT = 10_000
+"""Unacknowledged messages looked at to tell queues apart; beyond it only their total is known."""
+
+HELD_END_BYTES = 2048
+"""A routing key has at most 255 characters, each at most 6 bytes long in JSON."""
+
+PARK_TTL_S = 24 * 3600
+PARK_LIMIT_BYTES = 1024 * 1024 * 1024
+"""Parked messages still take up the broker's memory; a larger queue is not parked."""
+
+PARKED = "carillon:1:parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge took out; ``token`` brings it back, empty if it was thrown away or there was nothing."""
+
+    queue: str
+    count: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a move did; ``left`` were unreadable and stay where they are."""
+
+    count: int
+    left: int
+
+
+class Queues:
+    """The queues of one broker database. Owns nothing: the link is the caller's."""
+
+    def __init__(self, link: Link, transport: RedisTransport, *, unacked_key: str = "unacked") -> None:
+        """Keep link and names; ``unacked_key`` is the transport option of that name."""
+        self._link = link
+        self._transport = transport
+        self._unacked = transport.key_prefix + unacked_key
+
+    async def backlogs(self, queues: Sequence[str]) -> Backlogs:
+        """Count what waits in ``queues``, all priority steps, and what workers hold of it.
+
+        Raises:
+            ShimError: as ``Link.call``.
+        """
+        names = list(dict.fromkeys(queues))
+        found: dict[str, Backlog] = {}
+        total = 0
+        for first in range(0, max(len(names), 1), QUEUES_PER_LOOK):
+            part = names[first : first + QUEUES_PER_LOOK]
+            keys = [key for name in part for key in self._transport.list_keys(name)]
+            *looks, total = await LOOK.run(self._link, [*keys, self._unacked])
+            steps = len(self._transport.priority_steps)
+            for place, name in enumerate(part):
+                found[name] = _backlog(name, keys, looks, place * steps, steps)
+        is_complete = total <= UNACKED_LOOK_LIMIT
+        if is_complete:
+            counts = count_unacked(await self._unacked_routing_keys(total), names)
+            found = {name: _with_unacked(one, counts[name]) for name, one in found.items()}
+        return Backlogs(found, total, is_complete)
+
+    async def peek(self, queue: str, count: int = 20) -> list[QueuedMessage]:
+        """Read the next ``count`` messages in the order workers take them; nothing is taken.
+
+        Raises:
+            RequestInvalid: more than ``PEEK_LIMIT``, or less than one.
+            ShimError: as ``Link.call``.
+        """
+        if not 0 < count <= PEEK_LIMIT:
+            message = f"count {count}: 1 to {PEEK_LIMIT} messages can be shown"
+            raise RequestInvalid(message)
+        found: list[QueuedMessage] = []
+        for key in self._transport.list_keys(queue):
+            if len(found) < count:
+                raws = await self._link.call("LRANGE", key, len(found) - count, -1)
+                found += [read_message(raw) for raw in reversed(raws)]
+        return found
+
+    async def purge(self, queue: str, *, token: str | None) -> Purged:
+        """Take all waiting messages out of ``queue``; what workers already hold stays with them.
+
+        Args:
+            queue: its name.
+            token: any new unique text; the messages are parked under it for 24 hours and ``restore`` brings them back.
+                ``None`` throws them away.
+
+        Raises:
+            RequestInvalid: too much to park.
+            ShimError: as ``Link.call``.
+        """
+        keys = self._transport.list_keys(queue)
+        if token is not None:
+            await self._check_size(queue, keys)
+        parked = self._parked(token or "-", queue)
+        count = int(await PARK.run(self._link, [*keys, *parked], [PARK_TTL_S if token is not None else 0]))
+        return Purged(queue, count, token if token is not None and count else "")
+
+    async def restore(self, queue: str, token: str) -> int:
+        """Put the messages of a purge back in front of the queue; says how many there were.
+
+        Raises:
+            ShimError: as ``Link.call``; what was put back until then stays, and the rest stays parked.
+        """
+        moved = 0
+        for parked, key in zip(self._parked(token, queue), self._transport.list_keys(queue), strict=True):
+            while True:
+                part = int(await UNPARK.run(self._link, [parked, key], [UNPARKED_PER_CALL]))
+                moved += part
+                if part < UNPARKED_PER_CALL:
+                    break
+        return moved
+
+    async def move(self, queue: str, to: str, *, count: int | None = None) -> Moved:
+        """Move the next ``count`` messages, or all there are now, to the end of another queue, priorities kept.
+
+        A message that a worker takes meanwhile is not moved, and none is in both queues at any time.
+
+        Raises:
+            RequestInvalid: both queues are the same.
+            ShimError: as ``Link.call``; what was moved until then stays moved.
+        """
+        if queue == to:
+            message = f"queue {queue!r}: a queue cannot be moved to itself"
+            raise RequestInvalid(message)
+        done = left = 0
+        for key, target in zip(self._transport.list_keys(queue), self._transport.list_keys(to), strict=True):
+            length = int(await self._link.call("LLEN", key))
+            budget = length if count is None else min(length, count - done)
+            skipped = 0
+            while budget > 0:
+                size = min(budget, MOVED_PER_CALL)
+                raws = list(reversed(await self._link.call("LRANGE", key, -size - skipped, -1 - skipped)))
+                if not raws:
+                    break
+                pairs = [(raw, anew) for raw in raws if (anew := readdress(raw, to)) is not None]
+                moved = int(await MOVE.run(self._link, [key, target], [text for pair in pairs for text in pair]))
+                skipped += len(raws) - len(pairs)
+                budget -= len(raws)
+                done += moved
+            left += skipped
+        return Moved(done, left)
+
+    async def _check_size(self, queue: str, keys: Sequence[str]) -> None:
+        sizes = [int(await self._link.call("MEMORY", "USAGE", key) or 0) for key in keys]
+        if sum(sizes) > PARK_LIMIT_BYTES:
+            message = (
+                f"queue {queue!r}: its messages take {sum(sizes)} bytes, more than {PARK_LIMIT_BYTES} to set aside"
+            )
+            raise RequestInvalid(message, hint="move them, or purge without keeping them")
+
+    def _parked(self, token: str, queue: str) -> list[str]:
+        steps = self._transport.priority_steps
+        return [f"{self._transport.key_prefix}{PARKED}:{token}:{step}:{queue}" for step in steps]
+
+    async def _unacked_routing_keys(self, total: int) -> list[str]:
+        if not total:
+            return []
+        ends = await HELD.run(self._link, [self._unacked], [HELD_END_BYTES])
+        return [name for name in map(read_routing_key, ends) if name is not None]
+
+
+def _backlog(queue: str, keys: Sequence[str], looks: Sequence[int | bytes | None], place: int, steps: int) -> Backlog:
+    lengths = [int(looks[2 * number] or 0) for number in range(place, place + steps)]
+    tails = [looks[2 * number + 1] for number in range(place, place + steps)]
+    sent = [read_message(tail).sent_at for tail in tails if isinstance(tail, bytes)]
+    return Backlog(
+        queue,
+        sum(max(length, 0) for length in lengths),
+        tuple(max(length, 0) for length in lengths),
+        oldest_sent_at=min((at for at in sent if at is not None), default=None),
+        blocked_keys=tuple(keys[place + number] for number, length in enumerate(lengths) if length < 0),
+    )
+
+
+def _with_unacked(backlog: Backlog, unacked: int) -> Backlog:
+    return Backlog(
+        backlog.queue,
+        backlog.waiting,
+        backlog.by_step,
+        unacked,
+        backlog.consumers,
+        backlog.oldest_sent_at,
+        backlog.blocked_keys,
+    )
