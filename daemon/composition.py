@@ -33,7 +33,7 @@ from daemon.plural import counted
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public, frames, reason
 from daemon.scheduler import Scheduler
-from daemon.settings.sections import CelerySection
+from daemon.settings.celery_sections import CelerySection
 from daemon.site import Site
 from daemon.state_dir import StateDir
 from daemon.supervisor import SOFTWARE_ERROR, Supervisor

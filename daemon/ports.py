@@ -1,6 +1,6 @@
 """What the scheduler and the listener need of the rest: protocols and the values that pass through them.
 
-Neither knows Celery, Redis or the other. ``daemon/dispatch.py`` stands behind ``Dispatcher``. What is made for each message
+Neither knows Celery, Redis or the other. ``daemon/dispatch`` stands behind ``Dispatcher``. What is made for each message
 is a tuple: a frozen dataclass costs three times as much to make.
 """
 

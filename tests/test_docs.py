@@ -14,7 +14,8 @@ from daemon import errors, events
 from daemon.cli.main import EXIT_INTERRUPTED, EXIT_USAGE
 from daemon.log import _ACTIONS
 from daemon.metrics import Metrics
-from daemon.settings.sections import Section, Settings
+from daemon.settings.section import Section
+from daemon.settings.sections import Settings
 from daemon.site import check_site
 
 ROOT = Path(__file__).parents[1]

@@ -17,11 +17,13 @@ from daemon.settings.environment import overlay
 from daemon.settings.files import FileUnusable, read_text
 from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, known_keys, show_path
 from daemon.settings.secrets import SecretUnreadable, resolve_secret
-from daemon.settings.sections import Section, Settings
+from daemon.settings.section import Section
+from daemon.settings.sections import Settings
 from daemon.settings.toml_lines import TooDeep, key_lines
 
 FILE_LIMIT_BYTES = 1024 * 1024
 _SECRETS: tuple[KeyPath, ...] = (("celery", "broker_url"), ("celery", "result_backend"))
+_PATHS = (("site", "state_dir"), ("celery", "app_dir"))
 _NOT_YET = "is not available in this version"
 _MANY_DIGITS = re.compile(r"[0-9_]{4000}", re.ASCII)
 _LATER_VALUES: Mapping[str, frozenset[str]] = {
@@ -128,9 +130,10 @@ def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
 
 
 def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
-    site = tree.get("site")
-    if isinstance(site, dict) and isinstance(site.get("state_dir"), str) and site["state_dir"]:
-        site["state_dir"] = str((folder / site["state_dir"]).absolute())
+    for section, key in _PATHS:
+        table = tree.get(section)
+        if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
+            table[key] = str((folder / table[key]).absolute())
 
 
 def _secrets(tree: dict[str, Any], environment: Mapping[str, str]) -> list[Problem]:

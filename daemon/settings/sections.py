@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from daemon.public import Public
+from daemon.settings.celery_sections import CelerySection, TaskSection
+from daemon.settings.section import Section
 from daemon.settings.values import (
     Duration,
     Label,
@@ -31,13 +33,6 @@ LARGEST_FRAME_LIMIT_BYTES = 32 * 1024 * 1024
 """A task's message holds the text and the bytes of an HL7 message, and may have 128 MiB in all."""
 
 
-class Section(BaseModel):
-    """Common ground of all sections: frozen, strict about keys, defaults checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
-    NOT_YET: ClassVar[Mapping[str, str]] = {}
-
-
 class SiteSection(Section):
     """``[site]``: who this is and where its state lives."""
 
@@ -53,57 +48,6 @@ class SiteSection(Section):
         if isinstance(value, str) and not (value and value.isprintable()):
             raise wrong("not a path", 'write "/var/lib/carillon"')
         return value
-
-
-class RouteSetting(Section):
-    """A value of ``celery.task_routes``; a bare string means its queue."""
-
-    queue: Label | None = None
-    priority: Priority | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_queue(cls, value: Any) -> Any:
-        return {"queue": value} if isinstance(value, str) else value
-
-
-class BrokerTransportOptions(Section):
-    """``celery.broker_transport_options``: what publisher and workers must share."""
-
-    global_keyprefix: str = ""
-    priority_steps: tuple[int, ...] = (0, 3, 6, 9)
-    sep: str = "\x06\x16"
-
-    @field_validator("priority_steps")
-    @classmethod
-    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or list(value) != sorted(set(value)) or not set(value) <= set(range(10)):
-            raise wrong("priority steps ascend within 0 to 9", "Celery's default is [0, 3, 6, 9]")
-        return value
-
-
-class ResultTransportOptions(Section):
-    """``celery.result_backend_transport_options``."""
-
-    global_keyprefix: str = ""
-
-
-class CelerySection(Section):
-    """``[celery]``, in Celery's own lower-case names. ``embedded`` stands for a private Valkey in the state folder."""
-
-    NOT_YET = {
-        "app": "write the entries into the site file",
-        "app_python": "write the entries into the site file",
-        "task_queues": "direct queues need no declaration",
-    }
-
-    broker_url: str = Field(default="embedded", repr=False)
-    result_backend: str | None = Field(default=None, repr=False)
-    task_default_queue: Label = Public("celery")
-    task_default_priority: Priority = 0
-    task_routes: dict[Label, RouteSetting] = Field(default_factory=dict)
-    broker_transport_options: BrokerTransportOptions = BrokerTransportOptions()
-    result_backend_transport_options: ResultTransportOptions = ResultTransportOptions()
 
 
 class EmbeddedBrokerSection(Section):
@@ -176,7 +120,7 @@ class EntrySection(Section):
 class RouteSection(Section):
     """``[[feed.NAME.route]]``: which messages become which task."""
 
-    NOT_YET = {"lane_by": "messages of a feed reach their queue in order; leave it out"}
+    NOT_YET: ClassVar[Mapping[str, str]] = {"lane_by": "messages of a feed reach their queue in order; leave it out"}
 
     type: Labels | None = None
     event: Labels | None = None
@@ -190,7 +134,7 @@ class RouteSection(Section):
 class FeedSection(Section):
     """``[feed.NAME]``: one inbound HL7 interface."""
 
-    NOT_YET = {"tls": "put the listener behind a TLS terminator on the same machine"}
+    NOT_YET: ClassVar[Mapping[str, str]] = {"tls": "put the listener behind a TLS terminator on the same machine"}
 
     listen: ListenAddress
     ack: Literal["msh", "original", "enhanced", "always-aa", "none"] = "msh"
@@ -243,6 +187,7 @@ class Settings(Section):
     celery: CelerySection = CelerySection()
     embedded_broker: EmbeddedBrokerSection = EmbeddedBrokerSection()
     schedule: dict[Name, EntrySection] = Field(default_factory=dict)
+    task: dict[Label, TaskSection] = Field(default_factory=dict)
     feed: dict[Name, FeedSection] = Field(default_factory=dict)
     spool: SpoolSection = SpoolSection()
     api: ApiSection = ApiSection()

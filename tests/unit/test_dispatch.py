@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from daemon.dispatch import LOOK_EVERY_S, CeleryDispatcher
-from daemon.settings.sections import CelerySection
+from daemon.settings.celery_sections import CelerySection
 from shim.broker_url import parse_broker_url
 from tests.support.clock import VirtualClock, run_virtual
 

@@ -198,7 +198,7 @@ LOCATED = {
         {"CARILLON_A__B": "1"},
         (
             "environment CARILLON_A__B a: unknown key; "
-            "known here: api, celery, embedded_broker, feed, schedule, site, spool"
+            "known here: api, celery, embedded_broker, feed, schedule, site, spool, task"
         ),
     ),
     "a key nobody knows": (

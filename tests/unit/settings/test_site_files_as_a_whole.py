@@ -276,8 +276,6 @@ lane_by = "PID-3.1"                              # ordered lanes
 listen = "127.0.0.1:8674"
 """
     assert [line for line in problem_lines(tmp_path, text) if ": warning: " not in line] == [
-        "site.toml:11 celery.app: is not available in this version; write the entries into the site file",
-        "site.toml:12 celery.app_python: is not available in this version; write the entries into the site file",
         'site.toml:25 schedule.nhsn-nightly-extract.overlap: "skip" is not available in this version; it knows allow',
         (
             "site.toml:36 feed.adt.route[0].lane_by: is not available in this version; "

@@ -26,7 +26,7 @@ UNKNOWN_KEYS = {
     "a key unlike any other": ("[api]\nzzz = 1\n", "site.toml:5 api.zzz: unknown key; known here: listen"),
     "a section unlike any other": (
         "[zzz]\n",
-        "site.toml:4 zzz: unknown key; known here: api, celery, embedded_broker, feed, schedule, site, spool",
+        "site.toml:4 zzz: unknown key; known here: api, celery, embedded_broker, feed, schedule, site, spool, task",
     ),
     "a key of an entry unlike any other": (
         f"{ENTRY}zzz = 1\n",
@@ -119,6 +119,22 @@ WRONG_VALUES = {
     "a value for a section": (
         "[celery.task_routes]\na = 5\n",
         "site.toml:5 celery.task_routes.a: a table is needed, as in [celery.task_routes.a]",
+    ),
+    "a route that is no regular expression": (
+        "[celery.task_routes]\n're:app.(' = 'q'\n",
+        'site.toml:4 celery.task_routes: "re:app.(" is no regular expression (missing ), unterminated subpattern at position 4)',
+    ),
+    "an interpreter without an application": (
+        "[celery]\napp_python = '/p'\n",
+        'site.toml:4 celery: app_python, app_dir and app_timeout belong to app; write app = "project" as for celery -A',
+    ),
+    "a kind of exchange nobody knows": (
+        "[celery.task_queues.q]\nexchange_type = 'headers'\n",
+        "site.toml:5 celery.task_queues.q.exchange_type: not one of direct, topic, fanout",
+    ),
+    "a serializer workers would not read": (
+        "[task.'a.b']\nserializer = 'pickle'\n",
+        'site.toml:5 task."a.b".serializer: not one of json, yaml, msgpack',
     ),
     "a value for an entry": ("[schedule]\nx = 5\n", "site.toml:5 schedule.x: a table is needed, as in [schedule.x]"),
     "a value for options": (
@@ -248,18 +264,6 @@ ZONES = {
 IMPOSSIBLE_CRONS = ("0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6 *", "0 0 31 4,6 */2", "0 0 29 2 * 0 2027", "0 0 30 feb ?")
 
 LATER = {
-    "app": (
-        "[celery]\napp = 'a'\n",
-        "site.toml:5 celery.app: is not available in this version; write the entries into the site file",
-    ),
-    "app_python": (
-        "[celery]\napp_python = '/p'\n",
-        "site.toml:5 celery.app_python: is not available in this version; write the entries into the site file",
-    ),
-    "task_queues": (
-        "[celery]\ntask_queues = []\n",
-        "site.toml:5 celery.task_queues: is not available in this version; direct queues need no declaration",
-    ),
     "overlap": (
         f"{ENTRY}overlap = 'skip'\n",
         'site.toml:7 schedule.x.overlap: "skip" is not available in this version; it knows allow',

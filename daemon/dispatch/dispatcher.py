@@ -1,4 +1,4 @@
-"""The way from the daemon to the Celery queues. The only file besides the composition root that knows ``shim``.
+"""The way from the daemon to the Celery queues.
 
 Orders become messages pushed under a claim. Nothing is sent twice by itself: an order without an answer comes back as
 ``UNAVAILABLE``, and whoever gave it gives it again when the broker answers; the claim keeps it from happening twice.
@@ -18,26 +18,21 @@ from enum import Enum
 import anyio
 
 from daemon.clock import SECOND_US, Clock, instant
-from daemon.errors import BrokerDown, SettingsInvalid
+from daemon.dispatch.messages import build, make_router
+from daemon.errors import BrokerDown
 from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
-from daemon.ports import Emit, Ledger, Order, Settled, Settlement, WorkItem
+from daemon.ports import Emit, Ledger, Order, Settled, Settlement
 from daemon.public import Public
-from daemon.settings import Problem
-from daemon.settings.problems import KeyPath
-from daemon.settings.sections import CelerySection
+from daemon.settings.celery_sections import CelerySection
 from shim.broker_facts import BrokerFacts
-from shim.broker_url import BrokerUrl, parse_broker_url
+from shim.broker_url import BrokerUrl
 from shim.claim import Claim, Outcome, Write, WriteResult
-from shim.envelope import Envelope, build_envelope
-from shim.errors import BrokerRefused, BrokerUrlInvalid, RequestInvalid, ShimError
+from shim.errors import BrokerRefused, RequestInvalid, ShimError
 from shim.link import Link
 from shim.publisher import Publisher
-from shim.request import NOT_SHOWN, TaskRequest
 from shim.results import Results, TaskMeta, result_key_prefix
-from shim.routing import Route, Router
 from shim.transport import RedisTransport
 
-EMBEDDED = "embedded"
 LOOK_EVERY_S = 2.0
 """How often the broker is asked what it is: a fail-over, an eviction policy or a role change shows within it."""
 
@@ -215,7 +210,7 @@ class CeleryDispatcher:
         )
         if order.item is None:
             return Write(claim, ())
-        return Write(claim, (_build(self._router, order.item, next(self._tags), now, self._origin),))
+        return Write(claim, (build(self._router, order.item, next(self._tags), now, self._origin),))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -280,68 +275,6 @@ class CeleryDispatcher:
         except ShimError as error:
             raise BrokerDown(str(error), hint=error.hint) from None
         return sum(lengths)
-
-
-def broker_address(text: str) -> BrokerUrl:
-    """Read the address of a broker or result back-end.
-
-    Raises:
-        SettingsInvalid: it is not one we can speak to.
-    """
-    try:
-        return parse_broker_url(text)
-    except BrokerUrlInvalid as error:
-        raise SettingsInvalid(str(error), hint=error.hint) from None
-
-
-def check_addresses(settings: CelerySection) -> list[Problem]:
-    """Find what is wrong with the addresses of ``[celery]``."""
-    problems = []
-    for key, text in (("broker_url", settings.broker_url), ("result_backend", settings.result_backend)):
-        if text is not None and text != EMBEDDED:
-            try:
-                broker_address(text)
-            except SettingsInvalid as error:
-                problems.append(Problem(("celery", key), str(error), error.hint))
-    if settings.result_backend == EMBEDDED and settings.broker_url != EMBEDDED:
-        text = "there is no embedded server unless broker_url is embedded too"
-        problems.append(Problem(("celery", "result_backend"), text))
-    return problems
-
-
-def check_items(settings: CelerySection, items: Sequence[tuple[KeyPath, WorkItem]]) -> list[tuple[KeyPath, str]]:
-    """Find the items no worker could take, and say why."""
-    router, found = make_router(settings), []
-    for path, item in items:
-        try:
-            _build(router, item, "check", instant(0), "check")
-        except RequestInvalid as error:
-            found.append((path, f"{error}; {error.hint}" if error.hint else str(error)))
-    return found
-
-
-def make_router(settings: CelerySection) -> Router:
-    """Make the router of a site."""
-    routes = {str(name): Route(route.queue, route.priority) for name, route in settings.task_routes.items()}
-    return Router(routes, default_queue=settings.task_default_queue, default_priority=settings.task_default_priority)
-
-
-def _build(router: Router, item: WorkItem, tag: str, now: datetime, origin: str) -> Envelope:
-    request = TaskRequest(
-        task=item.task,
-        task_id=item.task_id,
-        args=item.args,
-        kwargs=item.kwargs,
-        eta_at=None if item.eta_us is None else instant(item.eta_us),
-        expires_at=None if item.expires_at_us is None else instant(item.expires_at_us),
-        time_limit_s=item.time_limit_s,
-        soft_time_limit_s=item.soft_time_limit_s,
-        headers=item.headers,
-        argsrepr=item.args_shown if item.args_shown is not None else NOT_SHOWN,
-        kwargsrepr=item.kwargs_shown if item.kwargs_shown is not None else NOT_SHOWN,
-    )
-    target = router.resolve(item.task, queue=item.queue, priority=item.priority)
-    return build_envelope(request, target, delivery_tag=tag, at=now, origin=origin)
 
 
 def _results(settings: CelerySection, address: BrokerUrl | None) -> Results | None:
