@@ -10,9 +10,12 @@
 --
 -- KEYS: claim hashes, then queue lists, each once.
 -- ARGV: a plan in JSON, then the payloads of all messages in order. The plan is
---       {tolerance in microseconds, {time to live in seconds of each claim hash, 0: none}, {write, write, ...}}, a write
+--       {tolerance in microseconds, {time to live in seconds of each claim hash, 0: none}, {write, write, ...},
+--        {number of a queue key, as text: {milliseconds the queue lives on, number of each key that then expires}},
+--        {channel, channel, ...}}, of which the last two may be missing, a write
 --       {number of the claim hash or 0: no claim, field, expected value or false: must be absent, value to advance to,
---        earliest server time in microseconds or 0: any, {number of the queue key of each message}}.
+--        earliest server time in microseconds or 0: any, {number of the queue key of each message, or minus that of its
+--        channel}}.
 -- Returns the server's time in microseconds, then a text with one letter for each write, then what was found, in order, for
 -- each letter that says so:
 --       w written · a already there · l another value, which follows · m missing · e too early
@@ -20,13 +23,27 @@
 
 local plan = cjson.decode(ARGV[1])
 local tolerance, ttls, writes = plan[1], plan[2], plan[3]
+local expiries, channels = plan[4] or {}, plan[5] or {}
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
 if redis.acl_check_cmd then
+  local expiring = {}
+  for _, expiry in pairs(expiries) do
+    for place = 2, #expiry do
+      expiring[expiry[place]] = true
+    end
+  end
+  for _, channel in ipairs(channels) do
+    if not redis.acl_check_cmd('PUBLISH', channel, '') then
+      return redis.error_reply('NOPERM this user may not run PUBLISH on a channel of the call')
+    end
+  end
   for number, key in ipairs(KEYS) do
     local needed
-    if number > #ttls then
+    if expiring[number] then
+      needed = { { 'LPUSH', key, '' }, { 'PEXPIRE', key, '1' } }
+    elseif number > #ttls then
       needed = { { 'LPUSH', key, '' } }
     elseif ttls[number] > 0 then
       needed = { { 'HSET', key, '', '' }, { 'EXPIRE', key, '1' } }
@@ -67,7 +84,7 @@ for claim, names in pairs(fields) do
 end
 
 local letters, found_instead = {}, {}
-local pushes = {}
+local pushes, published = {}, {}
 local payload = 1
 for place, write in ipairs(writes) do
   local claim, field, expected, advance, earliest, queues = unpack(write)
@@ -94,8 +111,12 @@ for place, write in ipairs(writes) do
   end
   if letter == 'w' then
     for number, queue in ipairs(queues) do
-      pushes[queue] = pushes[queue] or {}
-      table.insert(pushes[queue], ARGV[payload + number])
+      if queue < 0 then
+        published[#published + 1] = { channels[-queue], ARGV[payload + number] }
+      else
+        pushes[queue] = pushes[queue] or {}
+        table.insert(pushes[queue], ARGV[payload + number])
+      end
     end
     if claim > 0 then
       held[claim][field] = advance
@@ -113,6 +134,15 @@ for queue, payloads in pairs(pushes) do
   for first = 1, #payloads, 1000 do -- Lua's stack is bounded
     redis.call('LPUSH', KEYS[queue], unpack(payloads, first, math.min(first + 999, #payloads)))
   end
+  local expiry = expiries[tostring(queue)]
+  if expiry then
+    for place = 2, #expiry do
+      redis.call('PEXPIRE', KEYS[expiry[place]], expiry[1])
+    end
+  end
+end
+for _, message in ipairs(published) do
+  redis.call('PUBLISH', message[1], message[2])
 end
 for claim, values in pairs(changed) do
   local pairs_of = {}

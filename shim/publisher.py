@@ -1,7 +1,8 @@
 """The way into the broker: writes from many callers, gathered into few script calls.
 
 A call costs the client about as much as a hundred messages do, so writes that arrive while one call is under way travel
-together in the next. There is no delay: an idle publisher sends at once.
+together in the next. There is no delay: an idle publisher sends at once. Writes without a claim that follow each other into
+the same list need no script: they travel in one ``LPUSH``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 
 from shim.claim import (
     BYTES_PER_CALL,
+    PLAIN_WRITES_PER_CALL,
     SCRIPT,
     SCRIPT_SHA,
     WRITES_PER_CALL,
@@ -21,6 +23,7 @@ from shim.claim import (
     WriteResult,
     check_writes,
     pack,
+    plain_target,
     unpack,
 )
 from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
@@ -34,11 +37,14 @@ TOLERANCE_US = 20_000
 """How far a claim may run ahead of the server's clock. Two hosts in step by NTP differ by less."""
 
 
+_WRITTEN = WriteResult(Outcome.WRITTEN)
+
+
 @dataclass(slots=True)
 class _Call:
     count: int
+    done: asyncio.Future[None]
     results: list[WriteResult] = field(default_factory=list)
-    done: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BrokerRefused | None = None
 
 
@@ -71,10 +77,10 @@ class Publisher:
         while len(self._waiting) >= PENDING_LIMIT:
             self._room.clear()
             await self._room.wait()
-        call = _Call(len(writes))
+        call = _Call(len(writes), asyncio.get_running_loop().create_future())
         self._waiting.extend([(call, write) for write in writes])
         self._arrived.set()
-        await call.done.wait()
+        await call.done
         if call.failure is not None:
             raise call.failure
         return call.results
@@ -85,7 +91,7 @@ class Publisher:
             while True:
                 await self._arrived.wait()
                 while self._waiting:
-                    await self._send(self._next_batch())
+                    await self._send(*self._next_batch())
                     if len(self._waiting) < PENDING_LIMIT:
                         self._room.set()
                 self._arrived.clear()
@@ -95,23 +101,33 @@ class Publisher:
             self._room.set()
             _settle(left, [WriteResult(Outcome.NOT_WRITTEN)] * len(left))
 
-    def _next_batch(self) -> list[tuple[_Call, Write]]:
-        waiting = self._waiting
+    def _next_batch(self) -> tuple[list[tuple[_Call, Write]], str | None]:
+        """Take what travels together, and the list it all goes to if it needs no script."""
+        waiting, list_key = self._waiting, self._transport.list_key
         batch: list[tuple[_Call, Write]] = []
+        first = plain_target(waiting[0][1])
+        key = None if first is None else list_key(first)
         size = 0
-        while waiting and len(batch) < WRITES_PER_CALL:
-            size += waiting[0][1].size_bytes
+        while waiting and len(batch) < (WRITES_PER_CALL if key is None else PLAIN_WRITES_PER_CALL):
+            write = waiting[0][1]
+            size += write.size_bytes
             if batch and size > BYTES_PER_CALL:
                 break
+            if key is not None:
+                target = plain_target(write)
+                if target is not first and (target is None or list_key(target) != key):
+                    if len(batch) >= WRITES_PER_CALL:
+                        break
+                    key = None
             batch.append(waiting.popleft())
-        return batch
+        return batch, key
 
-    async def _send(self, batch: list[tuple[_Call, Write]]) -> None:
+    async def _send(self, batch: list[tuple[_Call, Write]], key: str | None) -> None:
         failure: BrokerRefused | None = None
         results = [WriteResult(Outcome.UNCERTAIN)] * len(batch)  # until there is an answer, and if this is cancelled
         try:
-            keys, arguments = pack([write for _, write in batch], self._transport, tolerance_us=self._tolerance_us)
-            results = unpack(await self._evaluate(keys, arguments), keys)
+            writes = [write for _, write in batch]
+            results = await self._run_script(writes) if key is None else await self._push(key, writes)
         except BrokerUnavailable:
             # Whoever waits would meet the same refusal after the same time-out: all of them were surely not written.
             batch.extend(self._waiting)
@@ -123,6 +139,19 @@ class Publisher:
             failure = error
         finally:
             _settle(batch, results, failure)
+
+    async def _push(self, key: str, writes: Sequence[Write]) -> list[WriteResult]:
+        try:
+            await self._link.call("LPUSH", key, *[message.payload for write in writes for message in write.envelopes])
+        except BrokerRefused as error:
+            if error.server_code != "WRONGTYPE":
+                raise
+            return [WriteResult(Outcome.WRONG_TYPE, key)] * len(writes)
+        return [_WRITTEN] * len(writes)
+
+    async def _run_script(self, writes: Sequence[Write]) -> list[WriteResult]:
+        keys, arguments = pack(writes, self._transport, tolerance_us=self._tolerance_us)
+        return unpack(await self._evaluate(keys, arguments), keys)
 
     async def _evaluate(self, keys: list[str], arguments: list[bytes]) -> Reply:
         try:
@@ -138,5 +167,5 @@ def _settle(
     for (call, _), result in zip(batch, results, strict=True):
         call.results.append(result)
         call.failure = call.failure or failure
-        if len(call.results) == call.count:
-            call.done.set()
+        if len(call.results) == call.count and not call.done.done():  # its caller may have given up
+            call.done.set_result(None)

@@ -19,6 +19,7 @@ from tests.support.publishing import (
     message,
     outcomes,
     publishing,
+    pushes,
     queued,
     through,
     until,
@@ -54,15 +55,18 @@ async def test_a_lost_reply_makes_uncertain_only_what_was_sent_and_the_rest_is_s
     assert queued(valkey) == [str(number) for number in range(WRITES_PER_CALL + 5)]
 
 
-async def test_nothing_is_ever_sent_twice(valkey: ValkeyServer) -> None:
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_nothing_is_ever_sent_twice(valkey: ValkeyServer, claimed: bool) -> None:  # noqa: FBT001 - a case of the table
     async with bad_link(valkey) as proxy, publishing(through(proxy)) as publisher:
         await publisher.write([Write(None, ())])
         valkey.client.config_resetstat()
         proxy.lose_replies()
-        assert outcomes(await publisher.write([Write(None, (message("a"),))])) == [Outcome.UNCERTAIN]
-        assert outcomes(await publisher.write([Write(None, (message("b"),))])) == [Outcome.WRITTEN]
+        for name, expected in (("a", Outcome.UNCERTAIN), ("b", Outcome.WRITTEN)):
+            write = Write(claim(name) if claimed else None, (message(name),))
+            assert outcomes(await publisher.write([write])) == [expected]
     assert queued(valkey) == ["a", "b"]
-    assert calls(valkey) == 2
+    assert calls(valkey) == (2 if claimed else 0)
+    assert pushes(valkey) == 2
 
 
 async def test_a_request_that_arrives_after_its_sender_gave_up_pushes_nothing_once_the_claim_has_moved(

@@ -75,7 +75,7 @@ async def test_writes_that_wait_together_travel_together(valkey: ValkeyServer) -
     async with linked(valkey.url) as link, anyio.create_task_group() as tasks:
         publisher = Publisher(link, RedisTransport())
         for number in range(3 * WRITES_PER_CALL):
-            tasks.start_soon(publisher.write, [Write(None, (message(str(number)),))])
+            tasks.start_soon(publisher.write, [Write(claim(str(number)), (message(str(number)),))])
         await anyio.wait_all_tasks_blocked()
         valkey.client.config_resetstat()
         valkey.client.script_flush()

@@ -60,6 +60,13 @@ def calls(server: ValkeyServer) -> int:
     return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha"))
 
 
+def pushes(server: ValkeyServer) -> int:
+    """Count the pushes the server has done, since its statistics were reset."""
+    stats: Any = server.client.info("commandstats")
+    pushed: int = stats.get("cmdstat_lpush", {"calls": 0})["calls"]
+    return pushed
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something outside this process, by looking; the caller sets the deadline."""
     while not condition():  # noqa: ASYNC110 - what is waited for is in the server, which sets no event

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shim import routing as module
 from shim.errors import RequestInvalid
 from shim.routing import Route, Router, Target
+from shim.routing import router as module
 
 ROUTES = {
     "app.exact": Route("exact", 3),
