@@ -19,6 +19,7 @@ class BrokerFacts:
         eviction_policy: anything but ``noeviction`` may drop queues and claims when memory is short.
         append_only: whether writes are logged to disk.
         loading: whether the server is still reading its data.
+        is_cluster: whether it is a node of a Redis Cluster, which no worker can use.
     """
 
     version: str
@@ -28,6 +29,7 @@ class BrokerFacts:
     eviction_policy: str
     append_only: bool
     loading: bool
+    is_cluster: bool = False
 
     @property
     def is_evicting(self) -> bool:
@@ -47,4 +49,5 @@ def parse_info(text: str) -> BrokerFacts:
         eviction_policy=found.get("maxmemory_policy", ""),
         append_only=found.get("aof_enabled") == "1",
         loading=found.get("loading") == "1",
+        is_cluster=found.get("cluster_enabled") == "1",
     )

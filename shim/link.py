@@ -23,9 +23,14 @@ from shim.broker_facts import BrokerFacts, parse_info
 from shim.broker_url import BrokerUrl
 from shim.connector import HINTS, Connector, code_of
 from shim.errors import BrokerRefused, PublishUncertain, RequestInvalid
+from shim.exchange import read, write
 
 Reply: TypeAlias = Any
 """What a server answers: bytes, integers, lists of them, or None. Narrowed by each caller."""
+
+
+MASTER_CHECK_S = 1.0
+"""With Sentinel: how long an open connection is used before the sentinels are asked whether its server is still the master."""
 
 
 class ScriptMissing(BrokerRefused):
@@ -49,6 +54,7 @@ class Link:
             url, client_name=client_name, connect_timeout_s=connect_timeout_s, reply_timeout_s=reply_timeout_s
         )
         self._connection: AbstractConnection | None = None
+        self._checked_at_s = 0.0
         self._turn = asyncio.Lock()
 
     async def call(self, *command: str | bytes | float) -> Reply:
@@ -80,8 +86,17 @@ class Link:
             await connection.disconnect(nowait=True)
 
     async def _connected(self) -> AbstractConnection:
-        if self._connection is not None and self._connection.is_connected:
-            return self._connection
+        now_s = asyncio.get_running_loop().time()
+        connection = self._connection
+        if connection is not None and connection.is_connected:
+            if not self.url.sentinels or now_s - self._checked_at_s < MASTER_CHECK_S:
+                return connection
+            self._checked_at_s = now_s
+            is_outdated = await self._connector.is_outdated(connection)
+            if connection.is_connected and not is_outdated:
+                return connection
+            await self.close()
+        self._checked_at_s = now_s
         connection = self._connection = await self._connector.open()
         return connection
 
@@ -92,8 +107,8 @@ class Link:
             message = f"{command[0]!r}: text with lone surrogates is not Unicode and cannot travel"
             raise RequestInvalid(message) from None
         try:
-            await connection.send_packed_command(packed)
-            return await connection.read_response()
+            await write(connection, packed)
+            return await read(connection)
         except NoScriptError:
             message = f"{self.url}: the script is not loaded"
             raise ScriptMissing(message, server_code="NOSCRIPT") from None
