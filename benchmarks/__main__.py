@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import burst, memory, mllp, publish
+from benchmarks import burst, control, events, memory, mllp, publish, results
 from benchmarks.measure import Comparison
 
 ALL: dict[str, Callable[[], list[Comparison] | None]] = {
@@ -15,6 +15,9 @@ ALL: dict[str, Callable[[], list[Comparison] | None]] = {
     "mllp": mllp.run,
     "burst": burst.run,
     "memory": memory.run,
+    "events": events.run,
+    "control": control.run,
+    "results": results.run,
 }
 
 

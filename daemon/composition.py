@@ -19,8 +19,8 @@ from anyio.abc import TaskGroup, TaskStatus
 from daemon.api import Api
 from daemon.api.health import Check
 from daemon.clock import SECOND_US, Clock, SystemClock
-from daemon.dispatch import EMBEDDED, BrokerState, CeleryDispatcher, broker_address
-from daemon.embedded_broker import EmbeddedBroker, Place
+from daemon.dispatch import BeatNode, BrokerState, CeleryDispatcher, wants_beat_node
+from daemon.embedded_broker import EmbeddedBroker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerLost, DaemonReady, DaemonStopping, ServiceCrashed, Warned
 from daemon.hl7listener.drain import Drain
@@ -33,7 +33,6 @@ from daemon.plural import counted
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public, frames, reason
 from daemon.scheduler import Scheduler
-from daemon.settings.celery_sections import CelerySection
 from daemon.site import Site
 from daemon.state_dir import StateDir
 from daemon.supervisor import SOFTWARE_ERROR, Supervisor
@@ -63,18 +62,6 @@ def own_version() -> Public:
         return Public("uninstalled")
 
 
-def make_dispatcher(celery: CelerySection, embedded: Place | None, clock: Clock, emit: Emit) -> CeleryDispatcher:
-    """Make the way to the queues of a site; ``embedded`` says where the private broker is, if that is meant.
-
-    Without a result back-end of its own, an embedded broker serves for results too.
-    """
-    own = broker_address(embedded.own_url) if embedded is not None else None
-    broker = own or broker_address(celery.broker_url)
-    if celery.result_backend in (None, EMBEDDED):
-        return CeleryDispatcher(celery, broker, own, clock, emit)
-    return CeleryDispatcher(celery, broker, broker_address(str(celery.result_backend)), clock, emit)
-
-
 class Daemon:
     """Everything one process runs."""
 
@@ -91,12 +78,12 @@ class Daemon:
         self.metrics = Metrics(own_version(), entries=len(site.entries), feeds=len(site.feeds))
         state_dir = settings.site.state_dir
         self._embedded = (
-            EmbeddedBroker(state_dir, settings.embedded_broker, clock, self._emit)
-            if settings.celery.broker_url == EMBEDDED
-            else None
+            EmbeddedBroker(state_dir, settings.embedded_broker, clock, self._emit) if site.celery.is_embedded else None
         )
-        place = self._embedded.place if self._embedded is not None else None
-        self._dispatcher = make_dispatcher(settings.celery, place, clock, self._emit)
+        own_url = self._embedded.place.own_url if self._embedded is not None else None
+        side = site.celery.beside(own_url)
+        self._dispatcher = CeleryDispatcher(side, clock, self._emit)
+        self._beat = BeatNode(side, self.is_moving) if wants_beat_node(side) else None
         self._spool = Spool(
             state_dir,
             Limits(
@@ -148,7 +135,8 @@ class Daemon:
         lanes: list[Service] = [self._drain, self._listener] if self._site.feeds else []
         entries: list[Service] = [self._scheduler] if self._site.entries else []
         broker: list[Service] = [self._embedded] if self._embedded is not None else []
-        return [*broker, self._api, *feeds, self._dispatcher, *lanes, *entries]
+        beat: list[Service] = [self._beat] if self._beat is not None else []
+        return [*broker, self._api, *feeds, self._dispatcher, *beat, *lanes, *entries]
 
     # -- health --------------------------------------------------------------------------------------------------------
 

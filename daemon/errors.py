@@ -6,6 +6,7 @@
       StateDirTaken          operator      another daemon holds the state folder                      exit 75
       StateDirUnusable       operator      the state folder cannot be written                         exit 73
       PackageShadowed        operator      another distribution owns ``daemon`` or ``shim``           exit 78
+      TaskRefused            caller        a task no worker could take                                exit 65
       BrokerDown             environment   retryable; the broker does not answer                      exit 69
       EmbeddedBrokerFailed   environment   retryable; the private Valkey does not run                 exit 69
       SpoolFailed            environment   retryable; the spool cannot store or read                  exit 74
@@ -72,6 +73,13 @@ class PackageShadowed(DaemonError):
 
     code = "package-shadowed"
     exit_code = 78
+
+
+class TaskRefused(DaemonError):
+    """A task no worker could take, or a question no worker could answer."""
+
+    code = "task-refused"
+    exit_code = 65
 
 
 class BrokerDown(DaemonError):

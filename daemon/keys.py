@@ -2,7 +2,6 @@
 
 carillon:1:SITE:entries            hash   entry name → horizon (``revision:microseconds``)
 carillon:1:SITE:feed:FEED:EPOCH    hash   ``seq`` → sequence number of the last message pushed
-carillon:1:SITE:sent:TASK_ID       hash   ``sent`` → ``1``, for an hour
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from daemon.public import Public
 
 PREFIX = "carillon:1"
 SEQUENCE_FIELD = "seq"
-SENT_FIELD = "sent"
-SENT_TTL_S = 3600
 MARK_TTL_S = 90 * 86_400
 """Marks outlive the spool's retention, so a mark that is gone means the broker lost it."""
 
@@ -31,11 +28,6 @@ def entries_ledger(site: Public) -> Public:
 def feed_ledger(site: Public, feed: Public, epoch: str) -> Public:
     """Name the ledger of what a feed has pushed in one epoch of its spool."""
     return Public(f"{PREFIX}:{site}:feed:{feed}:{epoch}")
-
-
-def sent_ledger(site: Public, task_id: str) -> Public:
-    """Name the ledger that makes one ad-hoc send happen once."""
-    return Public(f"{PREFIX}:{site}:sent:{task_id}")
 
 
 def occurrence_id(site: str, entry: str, occurrence_us: int) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.dispatch import check_addresses, check_items
+from daemon.dispatch import CelerySide, ask_application, celery_side, check_addresses, check_items
 from daemon.hl7listener.catalog import read_feeds
 from daemon.hl7listener.feed import Feed
 from daemon.ports import WorkItem
@@ -14,7 +14,7 @@ from daemon.scheduler.catalog import read_entries
 from daemon.scheduler.model import Entry
 from daemon.settings import Problem, Settings, Severity
 from daemon.settings.load import load_settings
-from daemon.settings.problems import KeyPath, Located
+from daemon.settings.problems import KeyPath, Located, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Site:
     """What a daemon is built from."""
 
     settings: Settings
+    celery: CelerySide
     entries: tuple[Entry, ...]
     feeds: tuple[Feed, ...]
 
@@ -47,12 +48,35 @@ def check_site(path: Path, environment: Mapping[str, str]) -> Checked:
     if loaded.settings is not None:
         entries, in_schedule = read_entries(loaded.settings)
         feeds, in_feeds = read_feeds(loaded.settings)
-        problems += [*in_schedule, *in_feeds, *check_addresses(loaded.settings.celery)]
-        problems += [Problem(path, text) for path, text in check_items(loaded.settings.celery, _trial_items(entries))]
-        site = Site(loaded.settings, entries, feeds)
+        asked = ask_application(loaded.settings, path.parent, environment)
+        side = celery_side(loaded.settings, asked.facts, asked.address)
+        problems += [*in_schedule, *in_feeds, *asked.problems, *check_addresses(side.conf)]
+        problems += [Problem(path, text) for path, text in check_items(side, _trial_items(entries))]
+        if asked.facts is not None:
+            problems += _unknown_tasks(side, entries, feeds)
+        site = Site(loaded.settings, side, entries, feeds)
     located = sorted((loaded.places.locate(problem) for problem in problems), key=_line)
     has_errors = any(one.problem.severity is Severity.ERROR for one in located)
     return Checked(None if has_errors else site, tuple(located))
+
+
+def _unknown_tasks(side: CelerySide, entries: Sequence[Entry], feeds: Sequence[Feed]) -> list[Problem]:
+    """Find the tasks that the application does not know: a worker would answer each run with an error."""
+    used: list[tuple[KeyPath, str]] = [(("schedule", str(entry.name), "task"), entry.task) for entry in entries]
+    used += [
+        (("feed", str(feed.name), "route", number, "task"), route.task)
+        for feed in feeds
+        for number, route in enumerate(feed.routes)
+    ]
+    return [
+        Problem(path, f'"{task}" is not a task of the application', _near(task, side))
+        for path, task in used
+        if task not in side.tasks
+    ]
+
+
+def _near(task: str, side: CelerySide) -> str:
+    return did_you_mean(task, side.tasks) or f'declare what another application runs: [task."{task}"]'
 
 
 def _trial_items(entries: tuple[Entry, ...]) -> list[tuple[KeyPath, WorkItem]]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
 from math import isfinite
+from operator import methodcaller
+from typing import Any, cast
+from uuid import UUID
 
 import orjson
 
 from shim.errors import RequestInvalid
-from shim.request import Json
+from shim.value import Json, Typed, Value
 
 DEPTH_LIMIT = 64
 """Nesting allowed in arguments. Python's own JSON reader in the worker recurses; far below its limit."""
@@ -17,30 +23,30 @@ DEPTH_LIMIT = 64
 INTEGER_LIMIT_BITS = 4096
 """Larger integers have more digits than Python's ``int()`` converts by default, and the worker would drop the task."""
 
+NO_EMBED: Mapping[str, Value] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+"""The third element of a body: what follows the task."""
+
 _STR = frozenset((str,))
 _PLAIN = frozenset((str, bool, type(None)))
 _TYPED_KEYS = frozenset(("__type__", "__value__"))
-_EMBED: Mapping[str, Json] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+_TYPED = (date, time, UUID, Decimal, bytes)
 
 
-def encode_body(args: Sequence[Json], kwargs: Mapping[str, Json]) -> bytes:
-    """Write ``[args, kwargs, embed]``, the body of a protocol-2 message, as JSON.
+def encode_body(args: Sequence[Value], kwargs: Mapping[str, Value], embed: Mapping[str, Value] = NO_EMBED) -> bytes:
+    """Write ``[args, kwargs, embed]``, the body of a protocol-2 message, as JSON; ``embed`` has been checked.
+
+    Instants, dates, times, UUIDs, decimals and bytes are written in the form kombu 5.3 and later turns back into Python
+    objects (``kombu/utils/json.py``, ``object_hook``).
 
     Raises:
-        RequestInvalid: a value that is not JSON, is nested too deeply, is not finite, holds a lone surrogate, or is an
-            object of exactly the keys ``__type__`` and ``__value__``, which kombu would turn into something else or
-            refuse (``kombu/utils/json.py``, ``object_hook``).
+        RequestInvalid: a value that is not JSON and none of these, is nested too deeply, is not finite, holds a lone
+            surrogate, or is an object of exactly the keys ``__type__`` and ``__value__``, which kombu would turn into
+            something else or refuse.
     """
-    if not isinstance(args, (list, tuple)):
-        message = "args: a list is needed"
-        raise RequestInvalid(message)
-    for place, value in enumerate(args):
-        _check(value, f"args[{place}]", 1)
-    check_mapping(kwargs, "kwargs")
-    _check_keys(kwargs, "kwargs")
-    for name, value in kwargs.items():
-        _check(value, f"kwargs[{name!r}]", 1)
-    return dump([args, kwargs, _EMBED], "arguments")
+    typed = check_positional_values(args, "args") | check_keyword_values(check_mapping(kwargs, "kwargs"), "kwargs")
+    if typed or embed is not NO_EMBED:
+        return dump(_as_json([args, kwargs, embed]), "arguments")
+    return dump(cast("Json", [args, kwargs, embed]), "arguments")
 
 
 def as_json_text(document: bytes) -> bytes:
@@ -52,7 +58,7 @@ def as_json_text(document: bytes) -> bytes:
     return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-def check_mapping(value: object, label: str) -> None:
+def check_mapping(value: object, label: str) -> Mapping[str, Any]:
     """Refuse what is no mapping.
 
     Raises:
@@ -61,15 +67,52 @@ def check_mapping(value: object, label: str) -> None:
     if type(value) is not dict and not isinstance(value, Mapping):  # the first is the common case, the second slow
         message = f"{label}: a mapping is needed"
         raise RequestInvalid(message)
+    return value
 
 
-def check_header(name: str, value: Json) -> None:
-    """Apply the rules of arguments to one custom header.
+def check_positional_values(args: object, label: str) -> bool:
+    """Check a list of arguments; say whether any of them is typed, at any depth.
 
     Raises:
         RequestInvalid: as ``encode_body``.
     """
-    _check(value, f"headers[{name!r}]", 1)
+    if not isinstance(args, (list, tuple)):
+        message = f"{label}: a list is needed"
+        raise RequestInvalid(message)
+    typed = False
+    for place, value in enumerate(args):
+        if type(value) in _PLAIN or (type(value) is int and value.bit_length() <= INTEGER_LIMIT_BITS):
+            continue  # the common case, spared a call
+        if _check(value, f"{label}[{place}]", 1):
+            typed = True
+    return typed
+
+
+def check_keyword_values(kwargs: Mapping[str, Any], label: str) -> bool:
+    """Check a mapping of keyword arguments; say whether any of them is typed, at any depth.
+
+    Raises:
+        RequestInvalid: as ``encode_body``.
+    """
+    _check_keys(kwargs, label)
+    typed = False
+    for name, value in kwargs.items():
+        if type(value) in _PLAIN or (type(value) is int and value.bit_length() <= INTEGER_LIMIT_BITS):
+            continue  # the common case, spared a call
+        if _check(value, f"{label}[{name!r}]", 1):
+            typed = True
+    return typed
+
+
+def check_header(value: Json, label: str) -> None:
+    """Apply the rules of arguments to one custom header. Typed values have no form there that every broker carries.
+
+    Raises:
+        RequestInvalid: as ``encode_body``, and for typed values.
+    """
+    if _check(value, label, 1):
+        message = f"{label}: only plain JSON travels in a header"
+        raise RequestInvalid(message, hint="write it as text")
 
 
 def dump(value: Json, what: str) -> bytes:
@@ -82,7 +125,7 @@ def dump(value: Json, what: str) -> bytes:
         return orjson.dumps(value, default=_as_dict)
     except TypeError:  # orjson.JSONEncodeError: a large integer or a surrogate
         pass
-    text = json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_as_json(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -91,36 +134,42 @@ def dump(value: Json, what: str) -> bytes:
     raise RequestInvalid(message)
 
 
-def _check(value: Json, where: str, depth: int) -> None:  # noqa: C901 - one branch for each kind of JSON value
+def _check(value: Any, where: str, depth: int) -> bool:  # noqa: C901, PLR0911 - one branch for each kind of value
     kind = type(value)
     if kind is str or value is None or kind is bool:
-        return
+        return False
     if isinstance(value, int):
         if value.bit_length() > INTEGER_LIMIT_BITS:
             message = f"{where}: an integer of more than {INTEGER_LIMIT_BITS} bits"
             raise RequestInvalid(message)
-        return
+        return False
     if isinstance(value, float):
         if not isfinite(value):
             message = f"{where}: NaN and infinity are not JSON"
             raise RequestInvalid(message)
-        return
+        return False
     if isinstance(value, str):
-        return
+        return False
+    if isinstance(value, _TYPED):
+        return True
     if depth >= DEPTH_LIMIT:
         message = f"{where}: nested deeper than {DEPTH_LIMIT}"
         raise RequestInvalid(message)
     if isinstance(value, Mapping):
-        _check_object(value, where, depth)
-    elif isinstance(value, (list, tuple)):
+        return _check_object(value, where, depth)
+    if isinstance(value, (list, tuple)):
+        typed = False
         for item in value:
-            _check(item, where, depth + 1)
-    else:
-        message = f"{where}: {kind.__name__} is not JSON"
-        raise RequestInvalid(message, hint="send text, numbers, booleans, null, lists and objects")
+            if _check(item, where, depth + 1):
+                typed = True
+        return typed
+    message = f"{where}: {kind.__name__} is not JSON"
+    raise RequestInvalid(
+        message, hint="send text, numbers, booleans, null, lists, objects, instants, UUIDs or decimals"
+    )
 
 
-def _check_keys(value: Mapping[str, Json], where: str) -> None:
+def _check_keys(value: Mapping[str, Any], where: str) -> None:
     if len(value) == len(_TYPED_KEYS) and value.keys() == _TYPED_KEYS:
         message = f"{where}: an object of just __type__ and __value__ means a typed object to Celery's decoder"
         raise RequestInvalid(message, hint="add a third key or nest it differently")
@@ -129,12 +178,15 @@ def _check_keys(value: Mapping[str, Json], where: str) -> None:
         raise RequestInvalid(message)
 
 
-def _check_object(value: Mapping[str, Json], where: str, depth: int) -> None:
+def _check_object(value: Mapping[str, Any], where: str, depth: int) -> bool:
     _check_keys(value, where)
     if set(map(type, value.values())) <= _PLAIN:
-        return  # a flat object of text, the common case
+        return False  # a flat object of text, the common case
+    typed = False
     for item in value.values():
-        _check(item, where, depth + 1)
+        if _check(item, where, depth + 1):
+            typed = True
+    return typed
 
 
 def _as_dict(value: object) -> dict[str, Json]:
@@ -143,9 +195,31 @@ def _as_dict(value: object) -> dict[str, Json]:
     raise TypeError
 
 
-def _plain(value: Json) -> Json:
+def _as_json(value: Value) -> Json:
+    """Copy a checked value into dicts and lists, with kombu's form for what is typed."""
+    if isinstance(value, _TYPED):
+        return _typed(value)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
+        return [_as_json(item) for item in value]
+    return cast("Json", value)
+
+
+def _typed(value: Typed) -> Json:
+    for kind, marker, write in _FORMS:
+        if isinstance(value, kind):
+            return {"__type__": marker, "__value__": write(value)}
+    try:
+        return {"__type__": "bytes", "__value__": cast("bytes", value).decode()}
+    except UnicodeDecodeError:
+        return {"__type__": "base64", "__value__": b64encode(cast("bytes", value)).decode()}
+
+
+_FORMS: tuple[tuple[type, str, Callable[[Any], Json]], ...] = (
+    (datetime, "datetime", methodcaller("isoformat")),  # before date: it is one too
+    (date, "date", methodcaller("isoformat")),
+    (time, "time", methodcaller("isoformat")),
+    (Decimal, "decimal", str),
+    (UUID, "uuid", lambda value: {"hex": value.hex}),
+)

@@ -17,6 +17,9 @@ _COMMANDS = {
     "check": "daemon.cli.check:check",
     "next": "daemon.cli.next:next_fires",
     "send": "daemon.cli.send:send",
+    "tasks": "daemon.cli.tasks:tasks",
+    "workers": "daemon.cli.workers:workers",
+    "queues": "daemon.cli.queues:queues",
     "hl7": "daemon.cli.hl7:hl7",
     "demo": "daemon.cli.demo:demo",
 }

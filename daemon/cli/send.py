@@ -5,34 +5,23 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 import orjson
 
-from daemon.cli.options import duration_s, instant_us, load_or_exit, site_option
-from daemon.clock import SECOND_US, SystemClock
-from daemon.composition import make_dispatcher
-from daemon.dispatch import EMBEDDED, CeleryDispatcher
-from daemon.embedded_broker import known_place
-from daemon.errors import BrokerDown, DaemonError
-from daemon.events import BrokerLost
-from daemon.keys import SENT_FIELD, SENT_TTL_S, sent_ledger
-from daemon.ports import Order, Settled, Ticket, WorkItem
-from daemon.public import Public
+from daemon.cli.celery_side import ask
+from daemon.cli.options import duration_s, instant_us, site_option
+from daemon.clock import instant
+from daemon.dispatch import Client, LinkTo, TaskMeta, TaskUncertain, TaskUnsent
+from daemon.errors import BrokerDown
 from daemon.site import Site
 
 ANSWER_LIMIT_S = 10.0
-_EXIT_FAILED = 1
-
-
-class TaskRefused(DaemonError):
-    """A task no worker could take."""
-
-    code = "task-refused"
-    exit_code = 65
+EXIT_FAILED = 1
+NOT_GOOD = ("FAILURE", "REVOKED", "PENDING", "UNREADABLE")
 
 
 @click.command()
@@ -41,111 +30,92 @@ class TaskRefused(DaemonError):
 @click.option("--args", "arguments", metavar="JSON", default="[]", help="Positional arguments, a JSON list.")
 @click.option("--kwargs", "keywords", metavar="JSON", default="{}", help="Keyword arguments, a JSON object.")
 @click.option("--queue", help="Instead of what the routes say.")
-@click.option("--priority", type=click.IntRange(0, 9), help="0 is served first on Redis, 9 last.")
+@click.option("--exchange", help="With --routing-key: to every queue of task_queues that is bound so.")
+@click.option("--routing-key", metavar="KEY")
+@click.option("--priority", type=click.IntRange(0, 9), help="On Redis 0 is served first, on RabbitMQ last.")
 @click.option("--countdown", metavar="S", help="Run no earlier than so many seconds from now.")
 @click.option("--eta", metavar="INSTANT", help="Run no earlier than this instant (ISO 8601 with offset).")
 @click.option("--expires", metavar="S", help="Do not run later than so many seconds from now.")
+@click.option("--time-limit", metavar="S", help="The process of the task is ended after so long.")
+@click.option("--soft-time-limit", metavar="S", help="The task gets SoftTimeLimitExceeded after so long.")
+@click.option("--retries", type=click.IntRange(0), help="As if it had been tried so often before.")
+@click.option("--ignore-result/--keep-result", default=None, help="Instead of what the task says.")
+@click.option("--shadow", metavar="NAME", help="What logs and Flower call it.")
+@click.option("--serializer", type=click.Choice(("json", "yaml", "msgpack")), help="The workers must accept it.")
+@click.option("--compression", type=click.Choice(("gzip", "bzip2", "lzma", "zstd", "brotli")))
 @click.option("--header", "headers", metavar="K=V", multiple=True, help="A header the task sees in its request.")
-@click.option("--id", "task_id", metavar="ID", help="Instead of a random one; within an hour the same id is sent once.")
+@click.option("--stamp", "stamps", metavar="K=V", multiple=True, help="A mark for tasks cancel --stamp.")
+@click.option("--link", metavar="TASK", multiple=True, help="Sent with the result when it has succeeded.")
+@click.option("--link-error", metavar="TASK", multiple=True, help="Sent or called when it has failed.")
+@click.option(
+    "--id", "task_id", metavar="ID", help="Instead of a random one; the same id within ten minutes is sent once."
+)
 @click.option("--wait", metavar="S", is_flag=False, flag_value="60", help="Wait for the result, so many seconds. [60]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **options: Any) -> None:
+def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given: Any) -> None:
     """Send a task to the workers of a site and print its id.
 
     The broker is asked directly; no daemon is needed. Exits with 69 if it cannot be said that the task was enqueued, and
     with --wait with 1 if the task failed.
     """
-    site = load_or_exit(site_file)
-    item = _item(task, options)
-    limit_s = None if wait is None else duration_s(wait, "--wait")
-    outcome = anyio.run(_send, site, item, limit_s)
-    if as_json:
-        click.echo(orjson.dumps({"task_id": item.task_id, "queue": outcome["queue"], **outcome["result"]}))
-    else:
-        click.echo(item.task_id)
-        if outcome["result"]:
-            click.echo(f"{outcome['result']['state']}  {orjson.dumps(outcome['result']['result']).decode()}")
-    if outcome["result"].get("state") in ("FAILURE", "REVOKED", "PENDING"):
-        raise click.exceptions.Exit(_EXIT_FAILED)
+    arguments = _json(given["arguments"], list, "--args")
+    keywords = _json(given["keywords"], dict, "--kwargs")
+    options = _options(given)
+    task_id = given["task_id"] or str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+    wait_s = None if wait is None else duration_s(wait, "--wait")
 
-
-async def _send(site: Site, item: WorkItem, wait_s: float | None) -> dict[str, Any]:
-    clock = SystemClock()
-    settings = site.settings
-    place = None
-    if settings.celery.broker_url == EMBEDDED:
-        place = known_place(settings.site.state_dir, settings.embedded_broker)
-    seen: list[object] = []
-    dispatcher = make_dispatcher(settings.celery, place, clock, seen.append)
-    if wait_s is not None and not dispatcher.has_results:
-        raise click.UsageError("--wait needs celery.result_backend in the site file")
-    ticket = Ticket(sent_ledger(settings.site.name, item.task_id), SENT_FIELD, None, "1", ttl_s=SENT_TTL_S)
-    result: dict[str, Any] = {}
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(dispatcher.serve)
+    async def work(client: Client, _: Site) -> tuple[tuple[str, ...], TaskMeta | None]:
+        if wait_s is not None and client.results is None:
+            raise click.UsageError("--wait needs celery.result_backend in the site file")
         try:
-            await _enqueue(dispatcher, Order(ticket, item), seen)
-            if wait_s is not None:
-                result = await _result(dispatcher, item.task_id, wait_s)
-        finally:
-            await dispatcher.drain()
-    return {"queue": dispatcher.queue_of(item.task, item.queue), "result": result}
+            sent = await client.send(task, arguments, keywords, task_id=task_id, timeout_s=ANSWER_LIMIT_S, **options)
+        except TaskUncertain as error:
+            message = f"it is not known whether the task was enqueued: {error}"
+            hint = f"send it again with --id {task_id}: it happens once" if client.has_control else error.hint
+            raise BrokerDown(message, hint=hint) from None
+        except TaskUnsent as error:
+            message = f"nothing was enqueued: {error}"
+            raise BrokerDown(message, hint=error.hint) from None
+        meta = None if wait_s is None else await client.wait(task_id, timeout_s=wait_s)
+        return sent.queues, meta
+
+    queues, meta = ask(site_file, work)
+    state = "PENDING" if meta is None else meta.state
+    result = None if meta is None else meta.result
+    if as_json:
+        found = {"task_id": task_id, "queue": queues[0] if len(queues) == 1 else None, "queues": queues}
+        click.echo(orjson.dumps(found if wait is None else {**found, "state": state, "result": result}, default=str))
+    else:
+        click.echo(task_id)
+        if wait is not None:
+            click.echo(f"{state}  {orjson.dumps(result, default=str).decode()}")
+    if wait is not None and state in NOT_GOOD:
+        raise click.exceptions.Exit(EXIT_FAILED)
 
 
-async def _enqueue(dispatcher: CeleryDispatcher, order: Order, seen: Sequence[object]) -> None:
-    """Have an order carried out; while no answer comes it is given again, which its ticket makes safe.
-
-    ``seen`` is what the dispatcher tells meanwhile: why the broker was lost is repeated where the order fails.
-    """
-    assert order.item is not None  # a task is what this command sends
-    was_sent = False
-    with anyio.move_on_after(ANSWER_LIMIT_S):
-        while True:
-            [settlement] = await dispatcher.dispatch([order])
-            if settlement.outcome in (Settled.ENQUEUED, Settled.ALREADY):
-                return
-            if settlement.outcome is Settled.INVALID:
-                raise TaskRefused(settlement.found or "no worker could take this")
-            was_sent = was_sent or settlement.outcome is not Settled.NOT_SENT
-            await anyio.sleep(0.2)
-    why = next((event.reason for event in reversed(seen) if isinstance(event, BrokerLost)), "")
-    if was_sent:
-        message = f"it is not known whether the task was enqueued: {why or 'the broker gave no answer'}"
-        raise BrokerDown(message, hint=f"send it again with --id {order.item.task_id}: it happens once")
-    message = f"nothing was enqueued: {why or f'the broker at {dispatcher.address} does not answer'}"
-    raise BrokerDown(message)
-
-
-async def _result(dispatcher: CeleryDispatcher, task_id: str, wait_s: float) -> dict[str, Any]:
-    with anyio.move_on_after(wait_s):
-        while True:
-            metas = await dispatcher.results([task_id])
-            meta = metas.get(task_id)
-            if meta is not None and meta.is_ready:
-                return {"state": meta.state, "result": meta.result}
-            await anyio.sleep(0.05)
-    return {"state": "PENDING", "result": None}
-
-
-def _item(task: str, options: dict[str, Any]) -> WorkItem:
-    now_us = SystemClock().now_us()
-    countdown, eta, expires = options["countdown"], options["eta"], options["expires"]
-    if countdown is not None and eta is not None:
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    if given["countdown"] is not None and given["eta"] is not None:
         raise click.UsageError("--countdown and --eta exclude each other")
-    eta_us = None if countdown is None else now_us + round(duration_s(countdown, "--countdown") * SECOND_US)
-    if eta is not None:
-        eta_us = instant_us(eta, "--eta")
-    return WorkItem(
-        task=Public(task),
-        task_id=options["task_id"] or str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
-        args=_json(options["arguments"], list, "--args"),
-        kwargs=_json(options["keywords"], dict, "--kwargs"),
-        queue=Public(options["queue"]) if options["queue"] else None,
-        priority=options["priority"],
-        eta_us=eta_us,
-        expires_at_us=None if expires is None else now_us + round(duration_s(expires, "--expires") * SECOND_US),
-        headers=dict(_header(text) for text in options["headers"]),
-    )
+    options = {name: given[name] for name in ("queue", "exchange", "routing_key", "priority", "retries", "ignore_result",
+                                              "shadow", "serializer", "compression")}  # fmt: skip
+    for name in ("countdown", "expires", "time_limit", "soft_time_limit"):
+        if given[name] is not None:
+            options[name] = duration_s(given[name], f"--{name.replace('_', '-')}")
+    if given["eta"] is not None:
+        options["eta"] = _at(given["eta"])
+    options["headers"] = dict(_pair(text, "--header") for text in given["headers"]) or None
+    options["stamps"] = dict(_pair(text, "--stamp") for text in given["stamps"]) or None
+    options["link"] = _links(given["link"])
+    options["link_error"] = _links(given["link_error"])
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _at(text: str) -> datetime:
+    return instant(instant_us(text, "--eta"))
+
+
+def _links(names: Sequence[str]) -> list[LinkTo] | None:
+    return [LinkTo(name) for name in names] or None
 
 
 def _json(text: str, kind: type, option: str) -> Any:
@@ -158,8 +128,8 @@ def _json(text: str, kind: type, option: str) -> Any:
     return value
 
 
-def _header(text: str) -> tuple[str, str]:
+def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise click.UsageError(f'--header "{text}": write NAME=VALUE')
+        raise click.UsageError(f'{option} "{text}": write NAME=VALUE')
     return name, value

@@ -1,15 +1,53 @@
 """The way to the Celery side. The only package of the daemon that knows ``shim``."""
 
-from daemon.dispatch.addresses import EMBEDDED, broker_address, check_addresses
+from daemon.dispatch.addresses import EMBEDDED, check_addresses
+from daemon.dispatch.application import Asked, ask_application
+from daemon.dispatch.beat_node import BeatNode, wants_beat_node
+from daemon.dispatch.celery_side import CelerySide, celery_side
+from daemon.dispatch.client import as_daemon_error, open_site_client
 from daemon.dispatch.dispatcher import LOOK_EVERY_S, BrokerState, CeleryDispatcher
 from daemon.dispatch.messages import check_items
+from daemon.dispatch.queue_rows import QueueRow, list_queues, site_queues
+from daemon.dispatch.task_rows import HeldTask, TaskStanding, list_held, standings
+from daemon.dispatch.telling import Told, audience_of, tell
+from daemon.dispatch.worker_rows import WorkerRow, Workers, list_workers
+from shim.client import Client
+from shim.errors import BrokerUnavailable as TaskUnsent
+from shim.errors import PublishUncertain as TaskUncertain
+from shim.results import TaskMeta
+from shim.signature import Signature as LinkTo
 
 __all__ = [
     "EMBEDDED",
     "LOOK_EVERY_S",
+    "Asked",
+    "BeatNode",
     "BrokerState",
     "CeleryDispatcher",
-    "broker_address",
+    "CelerySide",
+    "Client",
+    "HeldTask",
+    "LinkTo",
+    "QueueRow",
+    "TaskMeta",
+    "TaskStanding",
+    "TaskUncertain",
+    "TaskUnsent",
+    "Told",
+    "WorkerRow",
+    "Workers",
+    "as_daemon_error",
+    "ask_application",
+    "audience_of",
+    "celery_side",
     "check_addresses",
     "check_items",
+    "list_held",
+    "list_queues",
+    "list_workers",
+    "open_site_client",
+    "site_queues",
+    "standings",
+    "tell",
+    "wants_beat_node",
 ]

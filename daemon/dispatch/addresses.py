@@ -1,39 +1,38 @@
-"""Where broker and result back-end are, as a site file says it."""
+"""Where broker and result back-end are, and whether they can be spoken to."""
 
 from __future__ import annotations
 
-from daemon.errors import SettingsInvalid
+from collections.abc import Mapping
+from typing import Any
+
 from daemon.settings import Problem
-from daemon.settings.celery_sections import CelerySection
-from shim.broker_url import BrokerUrl, parse_broker_url
+from shim.client.conf import BrokerKind, broker_address, broker_kind, redis_broker, redis_results
 from shim.errors import BrokerUrlInvalid
 
 EMBEDDED = "embedded"
 """Stands for a private Valkey in the state folder."""
 
 
-def broker_address(text: str) -> BrokerUrl:
-    """Read the address of a broker or result back-end.
-
-    Raises:
-        SettingsInvalid: it is not one we can speak to.
-    """
-    try:
-        return parse_broker_url(text)
-    except BrokerUrlInvalid as error:
-        raise SettingsInvalid(str(error), hint=error.hint) from None
-
-
-def check_addresses(settings: CelerySection) -> list[Problem]:
-    """Find what is wrong with the addresses of ``[celery]``."""
+def check_addresses(conf: Mapping[str, Any]) -> list[Problem]:
+    """Find what is wrong with the addresses of broker and result back-end."""
     problems = []
-    for key, text in (("broker_url", settings.broker_url), ("result_backend", settings.result_backend)):
-        if text is not None and text != EMBEDDED:
+    is_embedded = conf.get("broker_url") == EMBEDDED
+    for key, check in (("broker_url", _check_broker), ("result_backend", _check_results)):
+        if conf.get(key) not in (None, EMBEDDED):
             try:
-                broker_address(text)
-            except SettingsInvalid as error:
+                check(conf)
+            except BrokerUrlInvalid as error:
                 problems.append(Problem(("celery", key), str(error), error.hint))
-    if settings.result_backend == EMBEDDED and settings.broker_url != EMBEDDED:
+    if conf.get("result_backend") == EMBEDDED and not is_embedded:
         text = "there is no embedded server unless broker_url is embedded too"
         problems.append(Problem(("celery", "result_backend"), text))
     return problems
+
+
+def _check_broker(conf: Mapping[str, Any]) -> None:
+    if broker_kind(broker_address(conf)) is BrokerKind.REDIS:
+        redis_broker(conf)
+
+
+def _check_results(conf: Mapping[str, Any]) -> None:
+    redis_results(conf)

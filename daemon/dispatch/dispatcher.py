@@ -18,20 +18,22 @@ from enum import Enum
 import anyio
 
 from daemon.clock import SECOND_US, Clock, instant
-from daemon.dispatch.messages import build, make_router
+from daemon.dispatch.celery_side import CelerySide
+from daemon.dispatch.messages import MessageMaker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
 from daemon.ports import Emit, Ledger, Order, Settled, Settlement
 from daemon.public import Public
-from daemon.settings.celery_sections import CelerySection
+from shim.app import AppError, AppRouter, RouteUndecided
 from shim.broker_facts import BrokerFacts
-from shim.broker_url import BrokerUrl
 from shim.claim import Claim, Outcome, Write, WriteResult
+from shim.client.carriers import redis_transport
+from shim.client.conf import redis_broker, redis_results
 from shim.errors import BrokerRefused, RequestInvalid, ShimError
 from shim.link import Link
 from shim.publisher import Publisher
-from shim.results import Results, TaskMeta, result_key_prefix
-from shim.transport import RedisTransport
+from shim.results import ResultFormat, Results, TaskMeta
+from shim.routing import Routed
 
 LOOK_EVERY_S = 2.0
 """How often the broker is asked what it is: a fail-over, an eviction policy or a role change shows within it."""
@@ -69,24 +71,28 @@ class CeleryDispatcher:
 
     name = Public("dispatch")
 
-    def __init__(
-        self, settings: CelerySection, broker: BrokerUrl, results: BrokerUrl | None, clock: Clock, emit: Emit
-    ) -> None:
-        """Prepare router, connections and publisher; no I/O happens here."""
-        options = settings.broker_transport_options
+    def __init__(self, side: CelerySide, clock: Clock, emit: Emit) -> None:
+        """Prepare router, connections and publisher; no I/O happens here.
+
+        Raises:
+            BrokerUrlInvalid, RequestInvalid: a setting that cannot be; ``check_addresses`` and ``check_items`` find them.
+        """
+        broker = redis_broker(side.conf)
+        transport = redis_transport(side.conf)
         self.address = Public(broker.shown)
-        self._transport = RedisTransport(options.global_keyprefix, options.priority_steps, options.sep)
-        self._prefix = options.global_keyprefix
+        self._transport = transport
+        self._prefix = transport.key_prefix
         self._link = Link(broker, client_name="carillon")
         self._watch = Link(broker, client_name="carillon-watch")
-        self._publisher = Publisher(self._link, self._transport)
-        self._router = make_router(settings)
-        self._results = _results(settings, results)
+        self._publisher = Publisher(self._link, transport)
+        # Unique for each message: 80 random bits for this process, then a count.
+        tags = (f"{prefix}-{number:x}" for prefix in (secrets.token_hex(10),) for number in itertools.count())
+        origin = f"carillon{os.getpid()}@{socket.gethostname()}"[:255]
+        self._messages = MessageMaker(side, origin=origin, pid=os.getpid(), tags=tags)
+        self._app = AppRouter(side.app) if side.app is not None else None
+        self._results = _results(side)
         self._clock = clock
         self._emit = emit
-        self._origin = f"carillon{os.getpid()}@{socket.gethostname()}"[:255]
-        # Unique for each message: 80 random bits for this process, then a count.
-        self._tags = (f"{prefix}-{number:x}" for prefix in (secrets.token_hex(10),) for number in itertools.count())
         self._seen = BrokerSeen(BrokerState.UNKNOWN, None, clock.monotonic_s())
         self._stop = anyio.Event()
         self._look_now = anyio.Event()
@@ -104,6 +110,8 @@ class CeleryDispatcher:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._publisher.run)
+                if self._app is not None:
+                    tasks.start_soon(self._app.run)
                 tasks.start_soon(self._look_always)
                 await self._stop.wait()
                 tasks.cancel_scope.cancel()
@@ -179,13 +187,21 @@ class CeleryDispatcher:
         now = instant(self._clock.now_us())
         for place, order in enumerate(orders):
             try:
-                writes.append(self._write(order, now))
+                writes.append(self._write(order, now, await self._routed(order)))
                 places.append(place)
             except RequestInvalid as error:
                 settlements[place] = Settlement(Settled.INVALID, str(error))
+            except AppError as error:
+                is_final = isinstance(error, RouteUndecided)
+                settlements[place] = Settlement(Settled.INVALID if is_final else Settled.NOT_SENT, str(error))
         for place, result in zip(places, await self._publish(writes), strict=True):
             settlements[place] = Settlement(_SETTLED[result.outcome], result.found, result.server_us)
         return [settlement for settlement in settlements if settlement is not None]
+
+    async def _routed(self, order: Order) -> Routed | None:
+        if self._app is None or order.item is None or not self._messages.asks_app(order.item):
+            return None
+        return await self._messages.routed(order.item, self._app)
 
     async def _publish(self, writes: list[Write]) -> list[WriteResult]:
         try:
@@ -198,7 +214,7 @@ class CeleryDispatcher:
             self._look_now.set()  # what is known of the broker is out of date
         return results
 
-    def _write(self, order: Order, now: datetime) -> Write:
+    def _write(self, order: Order, now: datetime, routed: Routed | None) -> Write:
         ticket = order.ticket
         claim = Claim(
             self._prefix + ticket.ledger,
@@ -210,7 +226,7 @@ class CeleryDispatcher:
         )
         if order.item is None:
             return Write(claim, ())
-        return Write(claim, (build(self._router, order.item, next(self._tags), now, self._origin),))
+        return Write(claim, self._messages.make(order.item, now, routed))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -260,10 +276,6 @@ class CeleryDispatcher:
         """Say whether results can be read."""
         return self._results is not None
 
-    def queue_of(self, task: str, queue: str | None = None) -> str:
-        """Say which queue a task goes to."""
-        return self._router.resolve(task, queue=queue).queue
-
     async def queue_depth(self, queue: str) -> int:
         """Count the messages waiting in a queue, all priorities.
 
@@ -277,8 +289,10 @@ class CeleryDispatcher:
         return sum(lengths)
 
 
-def _results(settings: CelerySection, address: BrokerUrl | None) -> Results | None:
-    if address is None:
+def _results(side: CelerySide) -> Results | None:
+    found = redis_results(side.conf)
+    if found is None:
         return None
-    prefix = result_key_prefix(settings.result_backend_transport_options.global_keyprefix)
-    return Results(Link(address, client_name="carillon-results"), key_prefix=prefix)
+    address, place = found
+    link = Link(address, client_name="carillon-results")
+    return Results(link, key_prefix=place.key_prefix, form=ResultFormat(place.serializer))

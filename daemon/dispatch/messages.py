@@ -2,43 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from daemon.clock import instant
+from daemon.dispatch.celery_side import CelerySide
 from daemon.ports import WorkItem
-from daemon.settings.celery_sections import CelerySection
 from daemon.settings.problems import KeyPath
-from shim.envelope import Envelope, build_envelope
+from shim.app import AppRouter
+from shim.call_options import request_of
+from shim.envelope import Envelope
+from shim.envelope_maker import EnvelopeMaker
 from shim.errors import RequestInvalid
 from shim.request import NOT_SHOWN, TaskRequest
-from shim.routing import Route, Router
+from shim.routing import Routed
+from shim.sent_event import EVENT_EXCHANGE
+from shim.signature import Signature
 
 
-def check_items(settings: CelerySection, items: Sequence[tuple[KeyPath, WorkItem]]) -> list[tuple[KeyPath, str]]:
+class MessageMaker:
+    """Makes the messages of work items: those of their queues and, where the site wants it, the event that tells of them."""
+
+    def __init__(self, side: CelerySide, *, origin: str, pid: int, tags: Iterator[str]) -> None:
+        """Prepare the router.
+
+        Args:
+            side: what is known of the Celery side.
+            origin: who sends.
+            pid: process id, for events.
+            tags: texts of which no two are equal, here or elsewhere.
+
+        Raises:
+            RequestInvalid: a setting Celery could not work with.
+        """
+        self.router = side.router()
+        self._side = side
+        self._envelopes = EnvelopeMaker(
+            origin=origin,
+            pid=pid,
+            new_tag=lambda: next(tags),
+            tells=bool(side.conf.get("task_send_sent_event")),
+            event_exchange=side.conf.get("event_exchange") or EVENT_EXCHANGE,
+        )
+
+    def asks_app(self, item: WorkItem) -> bool:
+        """Say whether a function of the application decides where it goes."""
+        return item.queue is None and self.router.asks_app(item.task)
+
+    async def routed(self, item: WorkItem, app: AppRouter) -> Routed:
+        """Have the application say where ``item`` goes.
+
+        Raises:
+            AppError, RequestInvalid: it could not, or no worker could take it.
+        """
+        return await app.route(self.router, item.task, self._options(item), args=item.args, kwargs=item.kwargs)
+
+    def make(self, item: WorkItem, now: datetime, routed: Routed | None = None) -> tuple[Envelope, ...]:
+        """Make what is to be pushed for ``item``.
+
+        Args:
+            item: what to run.
+            now: aware.
+            routed: where it goes, if the application was asked.
+
+        Raises:
+            RequestInvalid: no worker could take it.
+        """
+        if routed is None:
+            routed = self.router.route(item.task, self._options(item))
+        request = _request_with(item, routed.options, now) if routed.options else _request(item)
+        return self._envelopes.make(request, routed, now)
+
+    def _options(self, item: WorkItem) -> dict[str, Any]:
+        options = self._side.options_of(item.task)
+        if item.queue is not None:
+            options["queue"] = item.queue
+        if item.priority is not None:
+            options["priority"] = item.priority
+        return options
+
+
+def check_items(side: CelerySide, items: Sequence[tuple[KeyPath, WorkItem]]) -> list[tuple[KeyPath, str]]:
     """Find the items no worker could take, and say why."""
-    router, found = make_router(settings), []
+    try:
+        maker = MessageMaker(side, origin="check", pid=0, tags=iter(lambda: "check", ""))
+    except RequestInvalid as error:
+        return [(("celery",), _text(error))]
+    found = []
     for path, item in items:
+        if maker.asks_app(item):
+            continue
         try:
-            build(router, item, "check", instant(0), "check")
+            maker.make(item, instant(0))
         except RequestInvalid as error:
-            found.append((path, f"{error}; {error.hint}" if error.hint else str(error)))
+            found.append((path, _text(error)))
     return found
 
 
-def make_router(settings: CelerySection) -> Router:
-    """Make the router of a site."""
-    routes = {str(name): Route(route.queue, route.priority) for name, route in settings.task_routes.items()}
-    return Router(routes, default_queue=settings.task_default_queue, default_priority=settings.task_default_priority)
+def _text(error: RequestInvalid) -> str:
+    return f"{error}; {error.hint}" if error.hint else str(error)
 
 
-def build(router: Router, item: WorkItem, tag: str, now: datetime, origin: str) -> Envelope:
-    """Build the message of ``item`` for the queue the routes give it; ``tag`` is unique for each message.
-
-    Raises:
-        RequestInvalid: no worker could take it.
-    """
-    request = TaskRequest(
+def _request(item: WorkItem) -> TaskRequest:
+    return TaskRequest(
         task=item.task,
         task_id=item.task_id,
         args=item.args,
@@ -51,5 +118,15 @@ def build(router: Router, item: WorkItem, tag: str, now: datetime, origin: str) 
         argsrepr=item.args_shown if item.args_shown is not None else NOT_SHOWN,
         kwargsrepr=item.kwargs_shown if item.kwargs_shown is not None else NOT_SHOWN,
     )
-    target = router.resolve(item.task, queue=item.queue, priority=item.priority)
-    return build_envelope(request, target, delivery_tag=tag, at=now, origin=origin)
+
+
+def _request_with(item: WorkItem, options: Mapping[str, Any], now: datetime) -> TaskRequest:
+    """Add what route and class say and the item leaves open."""
+    plain = _request(item)
+    usual = request_of(Signature(item.task), {**options, "task_id": item.task_id}, at=now)
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in plain._asdict().items()
+        if value is not None and value != TaskRequest._field_defaults.get(name)
+    }
+    return usual._replace(**changes)

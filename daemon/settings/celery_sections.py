@@ -113,6 +113,7 @@ class CelerySection(Section):
     task_queue_max_priority: int | None = Field(default=None, ge=1, le=255)
     task_routes: dict[Label, RouteSetting] = Field(default_factory=dict)
     task_send_sent_event: bool = False
+    beat_enable_remote_control: bool = True
     control_exchange: Label = Public("celery")
     event_exchange: Label = Public("celeryev")
     result_serializer: Serializer = "json"
@@ -130,6 +131,8 @@ class CelerySection(Section):
     @classmethod
     def _pairs(cls, value: Any) -> Any:
         """Take Celery's list of pairs too; a table keeps its order as well."""
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+            value = value[0]  # Celery's own form: a list of such lists
         is_pairs = isinstance(value, list) and all(
             isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)  # noqa: PLR2004 - a pair
             for pair in value
@@ -157,7 +160,8 @@ class CelerySection(Section):
         """Give the settings that were written, in Celery's names and forms, without what is only ours."""
         found = self.model_dump(exclude_unset=True, exclude={"app", "app_python", "app_dir", "app_timeout"})
         if "task_routes" in found:
-            found["task_routes"] = [[_pattern(str(name)), route.given()] for name, route in self.task_routes.items()]
+            pairs = [[_pattern(str(name)), route.given()] for name, route in self.task_routes.items()]
+            found["task_routes"] = [{"kind": "map", "pairs": pairs}]
         if "task_queues" in found:
             found["task_queues"] = [_queue(str(name), queue) for name, queue in self.task_queues.items()]
         return found

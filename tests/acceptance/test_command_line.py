@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.builders import ADT_FEED, adt, framed, site_text, write_site
+from tests.support.command import carillon
 from tests.support.process import ROOT, DaemonProcess
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.worker import Worker
-
-
-def carillon(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CARILLON_", "CELERY_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "daemon", *map(str, arguments)],
-        cwd=ROOT,
-        env={**kept, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
 
 # -- check -------------------------------------------------------------------------------------------------------------
 
@@ -304,10 +288,14 @@ def test_hl7_send_of_a_file_without_messages_exits_with_65(tmp_path: Path) -> No
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "command", [(), ("check",), ("run",), ("next",), ("send",), ("hl7",), ("hl7", "send"), ("demo",)]
-)
-def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+COMMANDS = (
+    "", "check", "run", "next", "send", "tasks", "tasks cancel", "workers", "workers list", "queues", "queues purge", "hl7",
+    "hl7 send", "demo",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [words.split() for words in COMMANDS], ids=COMMANDS)
+def test_every_command_explains_itself(command: list[str]) -> None:
     done = carillon(*command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage:")

@@ -10,7 +10,7 @@ import redis
 from tests.support.builders import ADT_FEED, adt, framed, site_text, write_site
 from tests.support.peer import Peer
 from tests.support.process import DaemonProcess
-from tests.support.worker import NEW, OLD, Worker, wait_until_ran
+from tests.support.worker import SERIES, Worker, wait_until_ran
 
 SCHEDULE = """
 [schedule.every-second]
@@ -22,7 +22,7 @@ options = { queue = "bells", expires = "1h", priority = 3, headers = { colour = 
 """
 
 
-@pytest.mark.parametrize("python", [pytest.param(NEW, id="celery-5.7"), pytest.param(OLD, id="celery-5.3")])
+@pytest.mark.parametrize("python", SERIES.values(), ids=[f"celery-{version}x" for version in SERIES])
 def test_a_stock_worker_runs_what_feeds_and_entries_hand_it(tmp_path: Path, python: Path) -> None:
     site = write_site(tmp_path, site_text(schedule=SCHEDULE, feeds=ADT_FEED))
     with DaemonProcess(site) as daemon:

@@ -1,6 +1,6 @@
-"""The message the shim writes, beside the one the installed Celery writes for the same request.
+"""The message the shim writes, beside the one the installed Celery writes for the same request, field by field.
 
-Where both write a field it has the same value; what the shim leaves out, Celery would have written as nothing.
+What differs is in the tables of ``tests/support/lean_form.py``; everything else must be equal.
 """
 
 from __future__ import annotations
@@ -14,39 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shim.envelope import build_envelope
-from shim.request import TaskRequest
+from shim.request import NOT_SHOWN, TaskRequest
 from shim.routing import Target
+from tests.support.lean_form import HEADERS_LEFT_OUT, in_full
 from tests.support.stock import StockWorker, read
 from tests.support.stock_sender import StockSender
-from tests.support.task_requests import exactly, good_requests, names, utc
+from tests.support.task_requests import elaborate_requests, exactly, names, utc
 
 NOW = datetime(2026, 11, 22, 4, 5, 6, 789_000, tzinfo=UTC)
 ORIGIN = "me@test"
-
-HEADERS_LEFT_OUT: dict[str, Any] = {
-    "shadow": None,
-    "eta": None,
-    "expires": None,
-    "group": None,
-    "group_index": None,
-    "timelimit": [None, None],
-    "ignore_result": None,
-    "replaced_task_nesting": 0,
-    "stamped_headers": None,
-    "stamps": {},
-}
-"""Headers that are not written unless there is something to say, and how Celery says nothing."""
-
 HEADERS_ALWAYS = {"lang", "task", "id", "root_id", "parent_id", "retries", "argsrepr", "kwargsrepr", "origin"}
 INSTANTS = {"eta", "expires"}
-
-PROPERTIES_LEFT_OUT = {
-    "reply_to",  # read by the rpc result back-end only
-    "body_encoding",  # absent: the body is text as it is; Celery writes base64
-    "argsrepr",  # copies of headers, which Celery lets slip into the properties when they are given by the caller
-    "kwargsrepr",
-    "origin",
-}
 
 FULL = TaskRequest(
     "app.add",
@@ -64,12 +42,18 @@ FULL = TaskRequest(
     headers={"celery_beat_task": True, "periodic_task_name": "nightly"},
     argsrepr="(1, ...)",
     kwargsrepr="{...}",
+    group_id="group",
+    group_index=3,
+    replaced_task_nesting=2,
+    stamps={"ward": "7b"},
 )
 
-requests = good_requests.map(lambda one: one._replace(argsrepr=one.argsrepr or "-", kwargsrepr=one.kwargsrepr or "-"))
+requests = elaborate_requests.map(
+    lambda one: one._replace(argsrepr=one.argsrepr or "-", kwargsrepr=one.kwargsrepr or "-")
+)
 """An empty representation is the one thing the shim replaces: ``test_envelope.py`` says why."""
 
-targets = st.builds(Target, names, st.integers(0, 9))
+targets = st.tuples(names, st.integers(0, 9)).map(lambda one: Target(*one))
 
 
 @pytest.fixture(scope="module")
@@ -103,43 +87,27 @@ def in_utc(request: TaskRequest) -> TaskRequest:
 
 def attributes(context: Any) -> dict[str, Any]:
     """Give what a task finds in ``self.request``, without what differs from message to message."""
-    found = {name: value for name, value in vars(context).items() if name not in {"reply_to", "properties", "children"}}
+    unlike = {"reply_to", "properties", "children", "_children", "callbacks", "errbacks", "chain", "chord"}
+    found = {name: value for name, value in vars(context).items() if name not in unlike}
     for name in INSTANTS:
         found[name] = None if found.get(name) is None else utc(datetime.fromisoformat(found[name]))
-    return {**HEADERS_LEFT_OUT, "time_limit": None, "soft_time_limit": None, **found}
+    said_nothing = {name: left_out.celery_writes for name, left_out in HEADERS_LEFT_OUT.items()}
+    embed = {name: exactly(getattr(context, name)) for name in ("callbacks", "errbacks", "chain", "chord")}
+    return {**said_nothing, "time_limit": None, "soft_time_limit": None, **found, **embed}
 
 
 # -- the message -------------------------------------------------------------------------------------------------------
 
 
 @given(request=requests, target=targets)
-def test_a_header_both_write_has_the_same_value(celery: StockSender, request: TaskRequest, target: Target) -> None:
-    mine, theirs = (one["headers"] for one in both(celery, request, target))
-    for name in INSTANTS & mine.keys():
-        mine[name], theirs[name] = (utc(datetime.fromisoformat(one[name])) for one in (mine, theirs))
-        assert mine.pop(name) == theirs.pop(name)
-    assert exactly(mine) == exactly({name: theirs[name] for name in mine})
-
-
-@given(request=requests, target=targets)
-def test_a_header_left_out_is_one_in_which_celery_says_nothing(
+def test_every_field_but_the_body_is_celerys_or_a_known_difference(
     celery: StockSender, request: TaskRequest, target: Target
 ) -> None:
-    mine, theirs = (one["headers"] for one in both(celery, request, target))
-    for name in theirs.keys() - mine.keys():
-        assert theirs[name] == HEADERS_LEFT_OUT[name]
-
-
-@given(request=requests, target=targets)
-def test_a_property_both_write_has_the_same_value_and_those_left_out_are_known(
-    celery: StockSender, request: TaskRequest, target: Target
-) -> None:
-    mine, theirs = (one["properties"] for one in both(celery, request, target))
-    assert mine.pop("delivery_tag") != theirs.pop("delivery_tag")
-    ends_ms = int(mine.pop("expiration", 0)), int(theirs.pop("expiration", 0))
-    assert abs(ends_ms[0] - ends_ms[1]) <= 1  # rounded up, and by Celery down
-    assert theirs.keys() - mine.keys() <= PROPERTIES_LEFT_OUT
-    assert mine == {name: theirs[name] for name in mine}
+    mine, theirs = in_full(*both(celery, request, target))
+    assert mine == theirs
+    for name in INSTANTS:  # told apart above by what they mean, not how they are written
+        mine["headers"][name] = theirs["headers"][name] = None
+    assert exactly(mine) == exactly(theirs)
 
 
 @given(request=requests, target=targets)
@@ -152,29 +120,23 @@ def test_kombu_decodes_both_bodies_to_the_same_values(
     assert exactly(mine[:2]) == exactly([request.args, request.kwargs])
 
 
-def test_content_type_and_encoding_are_celerys(celery: StockSender) -> None:
-    mine, theirs = both(celery, FULL, Target("wards", 3))
-    assert mine.keys() == theirs.keys()
-    for name in ("content-type", "content-encoding"):
-        assert mine[name] == theirs[name]
-
-
-def test_a_request_that_uses_everything_leaves_out_only_what_canvases_use(celery: StockSender) -> None:
-    mine, theirs = (one["headers"] for one in both(celery, FULL, Target("wards", 3)))
-    assert theirs.keys() - mine.keys() == {
-        "group",
-        "group_index",
-        "replaced_task_nesting",
-        "stamped_headers",
-        "stamps",
-    }
-
-
 def test_the_installed_celery_writes_no_field_that_is_unknown_here(celery: StockSender) -> None:
     _, theirs = both(celery, FULL, Target("wards", 3))
     assert theirs["headers"].keys() == HEADERS_ALWAYS | HEADERS_LEFT_OUT.keys() | FULL.headers.keys()
     amqp = celery.app.amqp.as_task_v2("id-1", "app.add", (), {})
     assert amqp.headers.keys() == HEADERS_ALWAYS | HEADERS_LEFT_OUT.keys()
+
+
+def test_a_request_that_uses_everything_leaves_out_nothing(celery: StockSender) -> None:
+    mine, theirs = (one["headers"] for one in both(celery, FULL, Target("wards", 3)))
+    assert mine.keys() == theirs.keys()
+
+
+def test_arguments_are_not_shown_unless_their_representation_is_given(celery: StockSender) -> None:
+    mine = read(ours(TaskRequest("app.add", "id-1", ["secret"], {"name": "secret"}), Target("wards", 3)))
+    theirs = celery.app.amqp.as_task_v2("id-1", "app.add", ("secret",), {"name": "secret"})
+    assert (mine["headers"]["argsrepr"], mine["headers"]["kwargsrepr"]) == (NOT_SHOWN, NOT_SHOWN)
+    assert "secret" in theirs.headers["argsrepr"]
 
 
 def test_the_plain_body_is_shorter_than_celerys_and_the_text_of_the_same_values(celery: StockSender) -> None:
@@ -198,3 +160,4 @@ def test_a_task_finds_the_same_request_whoever_sent_it(
     assert (mine.context is None) == (theirs.context is None)
     if mine.context is not None:
         assert attributes(mine.context) == attributes(theirs.context)
+    assert [one.headers["task"] for one in mine.sent] == [one.headers["task"] for one in theirs.sent]

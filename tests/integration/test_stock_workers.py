@@ -22,7 +22,7 @@ from shim.routing import Route, Router, Target
 from shim.transport import RedisTransport
 from tests.support.publishing import linked, outcomes, publishing
 from tests.support.valkey import ValkeyServer
-from tests.support.worker import NEW, OLD, Worker, ran
+from tests.support.worker import SERIES, Worker, ran
 
 LIMIT_S = 60.0
 """A deadline against hanging; nothing is judged by it."""
@@ -108,7 +108,8 @@ def all_priorities() -> list[Envelope]:
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param((NEW, "5.7."), id="celery-5.7"), pytest.param((OLD, "5.3."), id="celery-5.3")]
+    scope="module",
+    params=[pytest.param((python, version), id=f"celery-{version}x") for version, python in SERIES.items()],
 )
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     environment: tuple[Path, str] = request.param

@@ -26,7 +26,15 @@ from shim.errors import RequestInvalid
 from shim.request import TaskRequest
 from shim.routing import Target
 from tests.support.stock import Received, StockWorker
-from tests.support.task_requests import exactly, good_leaves, good_requests, names, odd_zones, utc
+from tests.support.task_requests import (
+    elaborate_requests,
+    exactly,
+    good_leaves,
+    good_requests,
+    names,
+    odd_zones,
+    utc,
+)
 
 NOW = datetime(2026, 11, 22, 4, 5, 6, 789_000, tzinfo=UTC)
 MARKER = "ZZPATIENT"
@@ -110,10 +118,19 @@ junk: dict[str, st.SearchStrategy[Any]] = {
     "headers": any_values | st.dictionaries(names | celery_words | any_text, any_values, max_size=3),
     "argsrepr": any_text,
     "kwargsrepr": any_text,
+    "retries": st.integers() | any_values,
+    "serializer": st.sampled_from(["json", "yaml", "msgpack", "pickle", "auth", "raw"]) | any_values,
+    "compression": st.sampled_from(["gzip", "bzip2", "lzma", "zlib", "xz", "lz4", "application/x-gzip"]) | any_values,
+    "group_id": any_text,
+    "group_index": st.integers() | any_values,
+    "stamps": any_values | st.dictionaries(names | celery_words | any_text, any_values, max_size=3),
+    "reply_to": any_text,
+    "delivery_mode": st.integers(-1, 3) | any_values,
+    "replaced_task_nesting": st.integers() | any_values,
 }
 any_requests = st.builds(
     lambda request, change: request._replace(**change),
-    good_requests,
+    good_requests | elaborate_requests,
     st.sampled_from(sorted(junk)).flatmap(lambda field: st.fixed_dictionaries({field: junk[field]})),
 )
 
@@ -150,9 +167,18 @@ def assert_as_meant(request: TaskRequest, got: Received, *, queue: str, priority
     assert exactly(got.context.headers) == exactly(request.headers or None)
     assert got.context.id == request.task_id
     assert got.context.called_directly is False
-    assert got.context.children == []
+    if not (request.links or request.chain):
+        assert got.context.children == []
     assert got.context.as_execution_options()["task_id"] == request.task_id
     assert got.context.__dict__.get("ignore_result") is request.ignore_result
+    assert (got.context.retries, got.context.group, got.context.group_index) == (
+        request.retries,
+        request.group_id,
+        request.group_index,
+    )
+    assert exactly(got.context.stamps or {}) == exactly(request.stamps)
+    assert got.context.reply_to == request.reply_to
+    assert got.context.replaced_task_nesting == request.replaced_task_nesting
     assert got.limits == {"timeout": request.time_limit_s, "soft_timeout": request.soft_time_limit_s}
 
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,24 +18,44 @@ from typing import Any, Self
 ROOT = Path(__file__).parents[2]
 NEW = Path(sys.executable)
 OLD = ROOT / ".venv-celery53" / "bin" / "python"
+SERIES = {f"5.{minor}.": ROOT / f".venv-celery5{minor}" / "bin" / "python" for minor in (3, 4, 5, 6)} | {"5.7.": NEW}
+"""An interpreter with a stock Celery of each series that is supported, by how its version begins."""
+
 START_LIMIT_S = 60.0
 
 
 class Worker:
     """A worker running ``tests/support/recording.py``; ready once it says so."""
 
-    def __init__(self, url: str, *, queues: str = "celery", python: Path = NEW, concurrency: int = 1) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        queues: str = "celery",
+        python: Path = NEW,
+        concurrency: int = 1,
+        arguments: Sequence[str] = (),
+        app: str = "recording",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._url = url
+        self.name = f"w{os.urandom(3).hex()}@test"
         self._command = [
-            *(str(python), "-m", "celery", "-A", "recording", "worker", "-Q", queues, "-c", str(concurrency)),
-            *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "-n", f"w{os.urandom(3).hex()}@test"),
+            *(str(python), "-m", "celery", "-A", app, "worker", "-Q", queues, "-c", str(concurrency)),
+            *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "-n", self.name, *arguments),
         ]
+        self._environment = environment or {}
         self._process: subprocess.Popen[str] | None = None
         self._ready = threading.Event()
         self.lines: list[str] = []
 
     def __enter__(self) -> Self:
-        environment = {**os.environ, "CELERY_BROKER_URL": self._url, "PYTHONPATH": str(Path(__file__).parent)}
+        environment = {
+            **os.environ,
+            "CELERY_BROKER_URL": self._url,
+            "PYTHONPATH": str(Path(__file__).parent),
+            **self._environment,
+        }
         environment.pop("PYTHONSAFEPATH", None)
         self._process = subprocess.Popen(
             self._command,
@@ -55,9 +77,15 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have been told to end
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join(START_LIMIT_S)
+
+    def wait_for_exit(self, limit_s: float = START_LIMIT_S) -> int:
+        """Wait until the worker has ended by itself, and give its exit code."""
+        assert self._process is not None
+        return self._process.wait(limit_s)
 
     def _read(self) -> None:
         assert self._process is not None

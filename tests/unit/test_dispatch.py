@@ -8,9 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from daemon.dispatch import LOOK_EVERY_S, CeleryDispatcher
-from daemon.settings.celery_sections import CelerySection
-from shim.broker_url import parse_broker_url
+from daemon.dispatch import LOOK_EVERY_S, CeleryDispatcher, CelerySide
 from tests.support.clock import VirtualClock, run_virtual
 
 
@@ -24,9 +22,8 @@ def test_a_drain_ends_at_once_though_the_broker_does_not_answer(tmp_path: Path, 
     async def main() -> float:
         path = tmp_path / "broker.sock"
         async with await asyncio.start_unix_server(_never_answer, path):
-            broker = parse_broker_url(f"redis+socket://{path}")
             said: list[object] = []
-            dispatcher = CeleryDispatcher(CelerySection(), broker, None, VirtualClock(), said.append)
+            dispatcher = CeleryDispatcher(CelerySide({"broker_url": f"redis+socket://{path}"}), VirtualClock(), said.append)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(dispatcher.serve)
                 await anyio.sleep(after_s)

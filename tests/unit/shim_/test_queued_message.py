@@ -64,7 +64,12 @@ def test_the_age_of_the_oldest_is_never_negative() -> None:
 
 
 def test_consumers_are_listed_by_queue_whatever_workers_answer() -> None:
-    answers = {"w2": [{"name": "a"}, {"name": "b"}], "w1": [{"name": "a"}], "w3": {"error": "x"}, "w4": [3, {"name": 5}]}
+    answers = {
+        "w2": [{"name": "a"}, {"name": "b"}],
+        "w1": [{"name": "a"}],
+        "w3": {"error": "x"},
+        "w4": [3, {"name": 5}],
+    }
     assert consumers_by_queue(answers) == {"a": ("w1", "w2"), "b": ("w2",)}
 
 

@@ -1,0 +1,185 @@
+"""``carillon tasks``: what runs, what became of it, and calling it off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeout_option, yes_option
+from daemon.cli.options import duration_s, site_option
+from daemon.cli.output import print_table
+from daemon.dispatch import Client, HeldTask, TaskStanding, Told, audience_of, list_held, list_workers, standings, tell
+from daemon.site import Site
+
+EXIT_NO = 1
+FAILED = ("FAILURE", "REVOKED", "UNREADABLE")
+_COLUMNS = ("STATE", "TASK", "ID", "QUEUE", "WORKER", "SINCE / ETA")
+
+
+@click.group()
+def tasks() -> None:
+    """What the workers of a site run, and what became of it."""
+
+
+@tasks.command("list")
+@site_option()
+@click.option("--state", type=click.Choice(("active", "reserved", "scheduled")), help="Only these.")
+@click.option("--name", metavar="TASK", help="Only tasks of this name.")
+@click.option("-d", "--worker", "names", metavar="NAME", multiple=True, help="Of this worker; may be repeated.")
+@timeout_option()
+@json_option()
+def list_command(
+    *, site_file: Path, state: str | None, name: str | None, names: Sequence[str], timeout: str, as_json: bool
+) -> None:
+    """List the tasks that workers run, hold, or keep until their ETA."""
+    timeout_s = duration_s(timeout, "--timeout")
+
+    async def work(client: Client, _: Site) -> tuple[list[HeldTask], bool]:
+        return await list_held(client, audience_of(names), timeout_s=timeout_s)
+
+    held, is_complete = ask(site_file, work)
+    held = [one for one in held if state in (None, one.state) and name in (None, one.name)]
+    if as_json:
+        click.echo(orjson.dumps({"complete": is_complete, "tasks": held}))
+        return
+    print_table(_COLUMNS, [_cells(one) for one in held])
+    if not is_complete:
+        click.echo(INCOMPLETE, err=True)
+
+
+@tasks.command()
+@site_option()
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--results", is_flag=True, help="With what the tasks returned or raised; it may be patient data.")
+@timeout_option()
+@json_option()
+def show(*, site_file: Path, task_ids: Sequence[str], results: bool, timeout: str, as_json: bool) -> None:
+    """Show what is known of tasks: their stored result, or the worker that holds them.
+
+    UNKNOWN: it waits in a queue, was never sent, or its result is forgotten. Exits with 1 if one of them has failed or is
+    unknown.
+    """
+    timeout_s = duration_s(timeout, "--timeout")
+
+    async def work(client: Client, _: Site) -> list[TaskStanding]:
+        return await standings(client, task_ids, timeout_s=timeout_s)
+
+    found = ask(site_file, work)
+    if as_json:
+        click.echo(orjson.dumps([one.as_json(results=results) for one in found], default=str))
+    else:
+        columns = ("ID", "STATE", "WORKER", "DONE", "ERROR", *(("RESULT",) if results else ()))
+        print_table(columns, [_standing(one, results=results) for one in found])
+    if any(one.state in (*FAILED, "UNKNOWN") for one in found):
+        raise click.exceptions.Exit(EXIT_NO)
+
+
+@tasks.command()
+@site_option()
+@click.argument("task_ids", metavar="ID...", nargs=-1)
+@click.option("--stamp", "stamps", metavar="NAME=VALUE", multiple=True, help="All tasks that bear this stamp instead.")
+@click.option("--terminate", is_flag=True, help="End those that run already.")
+@click.option("--signal", default="SIGTERM", show_default=True, help="What a running task is ended with.")
+@yes_option("Do it")
+@timeout_option()
+@json_option()
+def cancel(
+    *,
+    site_file: Path,
+    task_ids: Sequence[str],
+    stamps: Sequence[str],
+    terminate: bool,
+    signal: str,
+    yes: bool,
+    timeout: str,
+    as_json: bool,
+) -> None:
+    """Have workers not run tasks. Exits with 1 if no worker answers."""
+    if bool(task_ids) == bool(stamps):
+        raise click.UsageError("give ids or stamps")
+    if terminate:
+        confirm("End what runs already, wherever it stands?", yes=yes)
+    arguments: dict[str, Any]
+    if stamps:
+        method, arguments = "revoke_by_stamped_headers", {"headers": dict(_pair(one) for one in stamps)}
+    else:
+        method, arguments = "revoke", {"task_ids": list(task_ids)}
+    timeout_s = duration_s(timeout, "--timeout")
+
+    async def work(client: Client, _: Site) -> Told:
+        options = {**arguments, "terminate": terminate, "signal": signal}
+        return await tell(client, method, options, audience_of(), timeout_s=timeout_s)
+
+    told = ask(site_file, work)
+    if as_json:
+        click.echo(orjson.dumps({"workers": sorted(told.by_node), "errors": dict(told.errors)}))
+    else:
+        for name in sorted(told.by_node):
+            click.echo(f"{name} will not run {'them' if stamps or len(task_ids) > 1 else 'it'}")
+        for name, text in sorted(told.errors.items()):
+            click.echo(f"{name}: {text}", err=True)
+    if not told.is_done:
+        if not told.by_node and not told.errors:
+            click.echo("no worker answers; a worker that is started later asks the others only", err=True)
+        raise click.exceptions.Exit(EXIT_NO)
+
+
+@tasks.command()
+@site_option()
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+def forget(*, site_file: Path, task_ids: Sequence[str]) -> None:
+    """Remove the stored results of tasks."""
+
+    async def work(client: Client, _: Site) -> None:
+        await client.forget(task_ids)
+
+    ask(site_file, work)
+
+
+@tasks.command()
+@site_option()
+@timeout_option()
+@json_option()
+def names(*, site_file: Path, timeout: str, as_json: bool) -> None:
+    """List the tasks that are known, and how many workers know each: from the application, the site file, and the workers."""
+    timeout_s = duration_s(timeout, "--timeout")
+
+    async def work(client: Client, site: Site) -> dict[str, int]:
+        found = dict.fromkeys(site.celery.tasks, 0)
+        for row in (await list_workers(client, timeout_s=timeout_s)).rows if client.has_control else ():
+            for name in row.tasks:
+                found[name] = found.get(name, 0) + 1
+        return dict(sorted(found.items()))
+
+    counts = ask(site_file, work)
+    if as_json:
+        click.echo(orjson.dumps(counts))
+    else:
+        print_table(("TASK", "WORKERS"), [(name, str(count)) for name, count in counts.items()])
+
+
+def _cells(one: HeldTask) -> tuple[str, ...]:
+    return (one.state, one.name, one.task_id, one.queue or "-", one.worker, _instant(one.started_at or one.eta_at))
+
+
+def _standing(one: TaskStanding, *, results: bool) -> tuple[str, ...]:
+    found = one.as_json(results=results)
+    cells = (one.task_id, one.state, one.worker or "-", _instant(found.get("done_at")), found.get("error") or "-")
+    return (*cells, orjson.dumps(found.get("result"), default=str).decode()) if results else cells
+
+
+def _instant(at: datetime | None) -> str:
+    return "-" if at is None else at.isoformat(timespec="seconds")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        message = f'--stamp "{text}": write NAME=VALUE'
+        raise click.UsageError(message)
+    return name, [value]
