@@ -10,6 +10,7 @@
       BrokerDown             environment   retryable; the broker does not answer                      exit 69
       EmbeddedBrokerFailed   environment   retryable; the private Valkey does not run                 exit 69
       SpoolFailed            environment   retryable; the spool cannot store or read                  exit 74
+      LedgerFailed           environment   retryable; on RabbitMQ: ledger or outbox cannot be used    exit 74
       DrainIncomplete        environment   the stop budget ran out; nothing acknowledged is lost      exit 75
 
 Bugs are none of these: they crash their service, and the supervisor reports and ends the process (exit 70).
@@ -102,6 +103,14 @@ class SpoolFailed(DaemonError):
     """The spool cannot store or read; nothing was acknowledged."""
 
     code = "spool-failed"
+    exit_code = 74
+    retryable = True
+
+
+class LedgerFailed(DaemonError):
+    """The ledger or the outbox of a site on RabbitMQ cannot be used; what they hold stays in them."""
+
+    code = "ledger-failed"
     exit_code = 74
     retryable = True
 

@@ -54,30 +54,31 @@ def build_envelope(request: TaskRequest, target: Target, *, delivery_tag: str, a
         target: where it goes, from the router.
         delivery_tag: unique for each message; two in flight with the same tag would share one ``unacked`` entry and a
             worker crash would lose one of them.
-        at: now, aware; only for the ``expiration`` property.
+        at: now, aware; for the properties ``expiration`` and ``timestamp``.
         origin: who sends, free text such as ``carillon@host``.
 
     Raises:
         RequestInvalid: anything a worker could not take.
     """
     parts = message_parts(request, target, at, origin)
-    return Envelope(request.task_id, target, _element(target, delivery_tag, *parts))
+    return Envelope(request.task_id, target, _element(target, delivery_tag, at, *parts))
 
 
-def wrap(message: Message, *, delivery_tag: str) -> Envelope:
-    """Wrap a message for a Redis list; ``delivery_tag`` as in ``build_envelope``.
+def wrap(message: Message, *, delivery_tag: str, at: datetime) -> Envelope:
+    """Wrap a message for a Redis list; ``delivery_tag`` and ``at`` as in ``build_envelope``.
 
     Raises:
         RequestInvalid: no proper tag, text that is not Unicode, or too large.
     """
     task_id, target, headers, properties, body, content_type, content_encoding = message
-    payload = _element(target, delivery_tag, headers, properties, body, content_type, content_encoding)
+    payload = _element(target, delivery_tag, at, headers, properties, body, content_type, content_encoding)
     return Envelope(task_id, target, payload)
 
 
 def _element(
     target: Target,
     delivery_tag: str,
+    at: datetime,
     headers: dict[str, Json],
     properties: dict[str, Json],
     body: bytes,
@@ -88,6 +89,8 @@ def _element(
         **properties,
         "delivery_info": delivery_info(target),
         "delivery_tag": name(delivery_tag, "delivery_tag"),
+        # Celery has no such property on Redis; whoever looks into a queue sees by it how long a message has waited.
+        "timestamp": round(at.timestamp(), 3),
     }
     if content_type == "application/json" and "compression" not in headers:
         text = as_json_text(body)

@@ -71,4 +71,4 @@ class EnvelopeMaker:
         # In front, so that nobody hears of its receipt before.
         place = Target("", 0, told.exchange, told.routing_key)
         first = Envelope(request.task_id, place, event_payload(told, delivery_tag=self._new_tag()))
-        return (first, *(wrap(message, delivery_tag=self._new_tag()) for message in messages))
+        return (first, *(wrap(message, delivery_tag=self._new_tag(), at=at) for message in messages))

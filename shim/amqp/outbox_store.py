@@ -164,13 +164,15 @@ class OutboxStore:
         """
         answers: list[Entered] = []
         waiting, size = self._waiting, self._waiting_bytes
+        is_full = False  # for whatever comes after, too: a smaller message does not overtake
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for key, message in entries:
                 known = self._db.execute("SELECT 1 FROM outgoing WHERE key = ?", (key,)).fetchone()
                 if known is not None:
                     answers.append(Entered.KNOWN)
-                elif waiting >= self._limit_messages or size + message.size_bytes > self._limit_bytes:
+                elif is_full or waiting >= self._limit_messages or size + message.size_bytes > self._limit_bytes:
+                    is_full = True
                     answers.append(Entered.FULL)
                 else:
                     self._db.execute(

@@ -37,7 +37,7 @@ RECHECK_S = 15.0
 """How long a queue or an exchange found unusable is not asked for again."""
 
 _Place: TypeAlias = tuple[str, str]
-"""An exchange, or a queue behind the default exchange or behind the ladder of delays."""
+"""An exchange, empty for the default one, and the queue that is meant, empty if only the exchange knows."""
 
 
 class _Encoded(aiormq.spec.Basic.Properties):
@@ -221,12 +221,17 @@ class AmqpPublisher:
     async def _find(self, connection: AmqpConnection, exchange: str, queue: str) -> AmqpResult | None:
         timeout_s = self._confirm_timeout_s
         declared = self._queues.get(queue)
-        if exchange == ENTRY and declared is not None:
-            return await ensure_ladder(connection, declared, self._ladder_type, timeout_s=timeout_s)
-        if exchange:
+        missing = None if self._missing is None or not queue else self._missing(queue)
+        wanted = declared or missing
+        if exchange == ENTRY and wanted is not None:
+            return await ensure_ladder(connection, wanted, self._ladder_type, timeout_s=timeout_s)
+        if exchange and (wanted is None or wanted.exchange is None or wanted.exchange.name != exchange):
             return await find_exchange(connection, exchange, timeout_s=timeout_s)
-        missing = None if self._missing is None else self._missing(queue)
-        return await ensure_queue(connection, queue, declared, missing, timeout_s=timeout_s)
+        # A queue of the application is declared together with its exchange, whichever of them a message names.
+        trouble = await ensure_queue(connection, queue, declared, missing, timeout_s=timeout_s)
+        if trouble is not None or not exchange:
+            return trouble
+        return await find_exchange(connection, exchange, timeout_s=timeout_s)
 
     async def _send(self, session: _Session, message: AmqpMessage, results: list[AmqpResult], number: int) -> None:
         results[number] = uncertain("the call was cancelled before the confirmation came")
@@ -256,7 +261,8 @@ class AmqpPublisher:
                 wait=False,  # the window bounds what is not drained
             )
         except aiormq.PublishError:
-            self._ready.discard(_place(message))
+            if message.queue or not message.exchange:  # else the exchange is there, and nobody is bound to it
+                self._ready.discard(_place(message))
             return returned(message.exchange, message.routing_key, message.queue)
         except aiormq.DeliveryError:
             return refused(Refusal.NOT_TAKEN, f"queue {message.queue!r} did not take it (full, or failed)")
@@ -276,4 +282,4 @@ class AmqpPublisher:
 def _place(message: AmqpMessage) -> _Place:
     if not message.exchange:
         return "", message.queue or message.routing_key
-    return message.exchange, message.queue if message.exchange == ENTRY else ""
+    return message.exchange, message.queue

@@ -285,4 +285,4 @@ def test_an_envelope_is_a_wrapped_message() -> None:
     for case in CASES:
         request = request_of(*case)
         message = build_message(request, TARGET, at=NOW, origin=ORIGIN)
-        assert wrap(message, delivery_tag="tag").payload == ours(request)
+        assert wrap(message, delivery_tag="tag", at=NOW).payload == ours(request)

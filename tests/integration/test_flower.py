@@ -45,7 +45,7 @@ def send(server: ValkeyServer, *task_ids: str, queue: str) -> None:
         for number, message in enumerate(messages)
     ]
     event = build_event_message(events, hostname=NODE)
-    envelopes = tuple(wrap(message, delivery_tag=str(uuid.uuid4())) for message in messages)
+    envelopes = tuple(wrap(message, delivery_tag=str(uuid.uuid4()), at=at) for message in messages)
 
     async def publish() -> None:
         async with linked(server.url) as link:
@@ -158,8 +158,9 @@ def test_flowers_list_holds_them_all(house: House) -> None:
 
 
 def test_the_sender_is_not_taken_for_a_worker(house: House) -> None:
-    workers = house.flower.ask("workers?refresh=1")
-    assert workers.keys() == {house.worker}
+    # Flower asks with a patience of one second, and a busy machine may take longer.
+    wait_until(lambda: bool(house.flower.ask("workers?refresh=1")), "workers that Flower has asked")
+    assert house.flower.ask("workers").keys() == {house.worker}
     listed = house.flower.page("workers?json=1")
     assert [one["hostname"] for one in listed["data"]] == [house.worker]
     assert NODE not in str(listed)

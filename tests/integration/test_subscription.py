@@ -94,6 +94,18 @@ async def test_subscribing_again_what_is_subscribed_asks_nobody(valkey: ValkeySe
         assert "cmdstat_subscribe" not in valkey.client.info("commandstats")
 
 
+async def test_with_nothing_left_to_listen_to_it_is_open_as_soon_as_it_is_connected(valkey: ValkeyServer) -> None:
+    async with StepLink(valkey.port) as proxy:
+        proxy.hold()
+        async with listening_to(parse_broker_url(through(proxy)), ping_every_s=1000) as ear:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ear.subscription.subscribe, ["left before it is asked for"])
+                await anyio.wait_all_tasks_blocked()
+                ear.subscription.unsubscribe(["left before it is asked for"])
+            proxy.let(1_000_000)
+            await until(lambda: ear.opened == 1)
+
+
 async def test_a_channel_that_is_left_while_someone_waits_for_it_holds_nobody_up(valkey: ValkeyServer) -> None:
     async with bad_link(valkey) as proxy, listening_to(parse_broker_url(through(proxy))) as ear:
         await ear.subscription.subscribe(["first"])

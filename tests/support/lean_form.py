@@ -39,6 +39,9 @@ PROPERTIES_LEFT_OUT: Mapping[str, LeftOut] = {
     "kwargsrepr": LeftOut(UNTOLD, "the same"),
     "origin": LeftOut(UNTOLD, "the same"),
 }
+ADDED: Mapping[str, str] = {"timestamp": "when it was sent, for whoever looks into a queue; Celery does not tell"}
+"""Properties the shim writes and Celery does not."""
+
 WRITTEN_OTHERWISE: Mapping[str, str] = {
     "eta, expires": "in UTC: a worker reads no offset that has seconds, and Celery writes the offset it is given",
     "expiration": "milliseconds rounded up; Celery rounds down, so that a message may expire before its task",
@@ -64,6 +67,8 @@ def in_full(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[dict[st
         for name, left_out in table.items():
             if name not in ours[part] and name in celerys[part]:
                 ours[part][name] = celerys[part][name] if left_out.celery_writes is UNTOLD else left_out.celery_writes
+    for name in ADDED:
+        del ours["properties"][name]
     for one in (ours, celerys):
         del one["body"]
         del one["properties"]["delivery_tag"]

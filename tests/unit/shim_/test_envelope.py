@@ -79,6 +79,7 @@ def test_a_plain_request_becomes_the_lean_message_of_protocol_2() -> None:
             "delivery_info": {"exchange": "", "routing_key": "wards"},
             "priority": 3,
             "delivery_tag": "tag-1",
+            "timestamp": round(NOW.timestamp(), 3),
         },
     }
 
