@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from daemon.api import Api
 from daemon.api.health import Check
 from daemon.clock import SECOND_US, Clock, SystemClock
-from daemon.dispatch import BeatNode, BrokerState, CeleryDispatcher, wants_beat_node
+from daemon.dispatch import BeatNode, BrokerState, wants_beat_node, make_dispatcher
 from daemon.embedded_broker import EmbeddedBroker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerLost, DaemonReady, DaemonStopping, ServiceCrashed, Warned
@@ -82,7 +82,10 @@ class Daemon:
         )
         own_url = self._embedded.place.own_url if self._embedded is not None else None
         side = site.celery.beside(own_url)
-        self._dispatcher = CeleryDispatcher(side, clock, self._emit)
+        name = settings.site.name
+        self._dispatcher = make_dispatcher(
+            side, site=name, state_dir=state_dir, clock=clock, emit=self._emit, at=around.at
+        )
         self._beat = BeatNode(side, self.is_moving) if wants_beat_node(side) else None
         self._spool = Spool(
             state_dir,
@@ -96,7 +99,6 @@ class Daemon:
             new_epoch=lambda: secrets.token_hex(8),
             at=around.at,
         )
-        name = settings.site.name
         self._drain = Drain(
             name,
             site.feeds,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.dispatch import CelerySide, ask_application, celery_side, check_addresses, check_items
+from daemon.dispatch import CelerySide, ask_application, celery_side, check_addresses, check_items, check_runs
 from daemon.hl7listener.catalog import read_feeds
 from daemon.hl7listener.feed import Feed
 from daemon.ports import WorkItem
@@ -51,6 +51,7 @@ def check_site(path: Path, environment: Mapping[str, str]) -> Checked:
         asked = ask_application(loaded.settings, path.parent, environment)
         side = celery_side(loaded.settings, asked.facts, asked.address)
         problems += [*in_schedule, *in_feeds, *asked.problems, *check_addresses(side.conf)]
+        problems += check_runs(side.conf, has_work=bool(entries or feeds))
         problems += [Problem(path, text) for path, text in check_items(side, _trial_items(entries))]
         if asked.facts is not None:
             problems += _unknown_tasks(side, entries, feeds)

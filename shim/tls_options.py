@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TypeAlias
 
@@ -59,9 +59,9 @@ def _read(name: str, value: object) -> str:
         better = f"for Redis it is called 'ssl_{name}'" if f"ssl_{name}" in TLS_OPTIONS else ""
         raise BrokerUrlInvalid(message, hint=better or f"known are {', '.join(TLS_OPTIONS)}")
     if name == "ssl_cert_reqs":
-        demand = (
-            _DEMANDS.get(value.lower() if isinstance(value, str) else value) if isinstance(value, Hashable) else None
-        )
+        word = value.lower() if isinstance(value, str) else value
+        is_plain = word is None or (isinstance(word, (str, int)) and not isinstance(word, bool))
+        demand = _DEMANDS.get(word) if is_plain else None
         return _known(name, demand, "one of required, optional, none, or the CERT_ constants")
     if name == "ssl_check_hostname":
         return _known(name, _SWITCH.get(str(value).lower()), "true or false")

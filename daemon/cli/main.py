@@ -13,16 +13,17 @@ from daemon.errors import DaemonError, expected_cause
 EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
 
 _COMMANDS = {
-    "run": "daemon.cli.run:run",
-    "check": "daemon.cli.check:check",
-    "next": "daemon.cli.next:next_fires",
-    "send": "daemon.cli.send:send",
-    "tasks": "daemon.cli.tasks:tasks",
-    "workers": "daemon.cli.workers:workers",
-    "queues": "daemon.cli.queues:queues",
-    "hl7": "daemon.cli.hl7:hl7",
-    "demo": "daemon.cli.demo:demo",
+    "run": ("daemon.cli.run:run", "Run the daemon."),
+    "check": ("daemon.cli.check:check", "Say what is wrong with a site file."),
+    "next": ("daemon.cli.next:next_fires", "Preview coming occurrences."),
+    "send": ("daemon.cli.send:send", "Send a task to the workers."),
+    "tasks": ("daemon.cli.tasks:tasks", "What workers run, and what became of it."),
+    "workers": ("daemon.cli.workers:workers", "Who takes the tasks; telling them what to do."),
+    "queues": ("daemon.cli.queues:queues", "What waits; setting it aside and moving it."),
+    "hl7": ("daemon.cli.hl7:hl7", "Send HL7 messages."),
+    "demo": ("daemon.cli.demo:demo", "All of it in one terminal, with workers and a sender."),
 }
+"""Where each command is, and what the list of commands says of it without importing it."""
 
 
 class _LazyGroup(click.Group):
@@ -34,12 +35,18 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        place = _COMMANDS.get(cmd_name)
-        if place is None:
+        known = _COMMANDS.get(cmd_name)
+        if known is None:
             return None
-        module, _, name = place.partition(":")
+        module, _, name = known[0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands; none is imported for it."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,9 +1,10 @@
 """The way to the Celery side. The only package of the daemon that knows ``shim``."""
 
-from daemon.dispatch.addresses import EMBEDDED, check_addresses
+from daemon.dispatch.addresses import EMBEDDED, check_addresses, check_runs
 from daemon.dispatch.application import Asked, ask_application
 from daemon.dispatch.beat_node import BeatNode, wants_beat_node
 from daemon.dispatch.celery_side import CelerySide, celery_side
+from daemon.dispatch.choice import SiteDispatcher, make_dispatcher
 from daemon.dispatch.client import as_daemon_error, open_site_client
 from daemon.dispatch.dispatcher import LOOK_EVERY_S, BrokerState, CeleryDispatcher
 from daemon.dispatch.messages import check_items
@@ -29,6 +30,7 @@ __all__ = [
     "HeldTask",
     "LinkTo",
     "QueueRow",
+    "SiteDispatcher",
     "TaskMeta",
     "TaskStanding",
     "TaskUncertain",
@@ -42,9 +44,11 @@ __all__ = [
     "celery_side",
     "check_addresses",
     "check_items",
+    "check_runs",
     "list_held",
     "list_queues",
     "list_workers",
+    "make_dispatcher",
     "open_site_client",
     "site_queues",
     "standings",

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.settings import Problem
+from shim.client.amqp_extra import check_amqp
 from shim.client.conf import BrokerKind, broker_address, broker_kind, redis_broker, redis_results
 from shim.errors import BrokerUrlInvalid
+
+NO_RUN = "carillon run needs Redis, Valkey or RabbitMQ"
+NO_RUN_HINT = "tasks can be sent to this broker with carillon send, from a site without entries and feeds"
 
 EMBEDDED = "embedded"
 """Stands for a private Valkey in the state folder."""
@@ -29,9 +33,23 @@ def check_addresses(conf: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def check_runs(conf: Mapping[str, Any], *, has_work: bool) -> list[Problem]:
+    """Find out whether a daemon can run on the broker; ``has_work`` says whether there are entries or feeds for it."""
+    if not has_work or conf.get("broker_url") == EMBEDDED:
+        return []
+    try:
+        kind = broker_kind(broker_address(conf))
+    except BrokerUrlInvalid:
+        return []  # found by check_addresses
+    return [Problem(("celery", "broker_url"), NO_RUN, NO_RUN_HINT)] if kind is BrokerKind.FOREIGN else []
+
+
 def _check_broker(conf: Mapping[str, Any]) -> None:
-    if broker_kind(broker_address(conf)) is BrokerKind.REDIS:
+    kind = broker_kind(broker_address(conf))
+    if kind is BrokerKind.REDIS:
         redis_broker(conf)
+    elif kind is BrokerKind.AMQP:
+        check_amqp(conf)
 
 
 def _check_results(conf: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 import anyio
 
 from daemon.clock import Clock
+from daemon.dispatch.addresses import NO_RUN, NO_RUN_HINT
 from daemon.dispatch.celery_side import CelerySide
 from daemon.dispatch.dispatcher import BrokerSeen, CeleryDispatcher
 from daemon.errors import SettingsInvalid
@@ -17,9 +18,6 @@ from daemon.public import Public
 from shim.client.amqp_extra import need_amqp
 from shim.client.conf import BrokerKind, broker_address, broker_kind
 from shim.errors import BrokerUrlInvalid
-
-NO_RUN = "carillon run needs Redis, Valkey or RabbitMQ"
-NO_RUN_HINT = "tasks can be sent to this broker with carillon send, from a site without entries and feeds"
 
 
 class SiteDispatcher(Dispatcher, Service, Protocol):

@@ -12,6 +12,7 @@ from daemon.ports import WorkItem
 from daemon.settings.problems import KeyPath
 from shim.app import AppRouter
 from shim.call_options import request_of
+from shim.client.amqp_extra import amqp_trial
 from shim.envelope import Envelope
 from shim.envelope_maker import EnvelopeMaker
 from shim.errors import RequestInvalid
@@ -69,10 +70,18 @@ class MessageMaker:
         Raises:
             RequestInvalid: no worker could take it.
         """
+        return self._envelopes.make(*self.asked(item, now, routed), now)
+
+    def asked(self, item: WorkItem, now: datetime, routed: Routed | None = None) -> tuple[TaskRequest, Routed]:
+        """Say what is asked of workers, and where it goes; arguments as ``make``.
+
+        Raises:
+            RequestInvalid: it can go nowhere.
+        """
         if routed is None:
             routed = self.router.route(item.task, self._options(item))
         request = _request_with(item, routed.options, now) if routed.options else _request(item)
-        return self._envelopes.make(request, routed, now)
+        return request, routed
 
     def _options(self, item: WorkItem) -> dict[str, Any]:
         options = self._side.options_of(item.task)
@@ -84,9 +93,10 @@ class MessageMaker:
 
 
 def check_items(side: CelerySide, items: Sequence[tuple[KeyPath, WorkItem]]) -> list[tuple[KeyPath, str]]:
-    """Find the items no worker could take, and say why."""
+    """Find the items no worker, or not RabbitMQ, could take, and say why."""
     try:
         maker = MessageMaker(side, origin="check", pid=0, tags=iter(lambda: "check", ""))
+        try_amqp = amqp_trial(side.conf, maker.router.queues)
     except RequestInvalid as error:
         return [(("celery",), _text(error))]
     found = []
@@ -95,6 +105,8 @@ def check_items(side: CelerySide, items: Sequence[tuple[KeyPath, WorkItem]]) -> 
             continue
         try:
             maker.make(item, instant(0))
+            if try_amqp is not None:
+                try_amqp(*maker.asked(item, instant(0)), instant(0))
         except RequestInvalid as error:
             found.append((path, _text(error)))
     return found

@@ -10,6 +10,7 @@ import itertools
 import os
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -48,11 +49,11 @@ OUTBOX_FILE = "outbox.sqlite"
 FINISH_LIMIT_S = 5.0
 FINISH_LOOK_S = 0.05
 EVENTS_LIMIT = 1000
-"""``task-sent`` events that wait to be told; further ones are dropped."""
+"""``task-sent`` events that wait to be told; beyond it the oldest are dropped, and Flower hears of those tasks from workers."""
 
 EVENTS_AT_ONCE = 100
 QUIET_S = 60.0
-"""A queue that has refused nothing for so long is reported anew when it refuses again."""
+"""How long the same trouble is not reported again."""
 
 
 class _Publisher(AmqpPublisher):
@@ -119,9 +120,10 @@ class OutboxDispatcher:
         self._booking: Booking | None = None
         self._stop = anyio.Event()
         self._is_serving = False
-        self._has_failed = False
+        self._failed_at_s: float | None = None
         self._refused_at_s: dict[str, float] = {}
-        self._events_in, self._events_out = anyio.create_memory_object_stream[AmqpMessage](EVENTS_LIMIT)
+        self._events: deque[AmqpMessage] = deque(maxlen=EVENTS_LIMIT)
+        self._has_events = anyio.Event()
         self.is_up = self._turn.is_up
         """Set once the broker has answered for the first time."""
 
@@ -292,17 +294,16 @@ class OutboxDispatcher:
     # -- what is told --------------------------------------------------------------------------------------------------
 
     def _tell(self, event: AmqpMessage) -> None:
-        try:
-            self._events_in.send_nowait(event)
-        except anyio.WouldBlock:
-            pass  # Flower hears of the task when a worker has it
+        self._events.append(event)
+        self._has_events.set()
 
     async def _keep_telling(self) -> None:
         while True:
-            events = [await self._events_out.receive()]
-            while len(events) < EVENTS_AT_ONCE and self._events_out.statistics().current_buffer_used:
-                events.append(self._events_out.receive_nowait())
-            await self._publisher.publish(events)
+            await self._has_events.wait()
+            self._has_events = anyio.Event()
+            while self._events:
+                some = [self._events.popleft() for _ in range(min(len(self._events), EVENTS_AT_ONCE))]
+                await self._publisher.publish(some)
 
     async def _keep_reporting(self, trouble: OutboxTrouble) -> None:
         """Name each queue that refuses messages, once."""
@@ -314,13 +315,13 @@ class OutboxDispatcher:
                     self._emit(Warned(Public("queue-refuses"), Public(queue), Public(f"{why}; its messages wait here")))
                 self._refused_at_s[queue] = now_s
             self._refused_at_s = {queue: at_s for queue, at_s in self._refused_at_s.items() if now_s - at_s < QUIET_S}
-            self._has_failed = False
 
     def _given_up(self, message: AmqpMessage, result: AmqpResult) -> None:
         text = Public(f"task {message.task_id} will never be taken: {result.reason}")
         self._emit(Warned(Public("message-given-up"), Public(message.queue), text))
 
     def _not_written(self, why: str) -> None:
-        if not self._has_failed:
-            self._has_failed = True
+        now_s = self._clock.monotonic_s()
+        if self._failed_at_s is None or now_s - self._failed_at_s >= QUIET_S:
+            self._failed_at_s = now_s
             self._emit(Warned(Public("outbox-takes-nothing"), self.name, Public(why)))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shim.client.conf import BrokerKind, broker_address, broker_kind
 from shim.errors import BrokerUrlInvalid
+from shim.request import TaskRequest
+from shim.routing import QueueTable, Routed
 
 if TYPE_CHECKING:
     from shim.client.amqp_control import AmqpControl
@@ -35,6 +39,23 @@ def check_amqp(conf: Mapping[str, Any]) -> None:
     from shim.client.amqp_carrier import amqp_connector  # noqa: PLC0415 - as above
 
     amqp_connector(conf, client_name="check")
+
+
+def amqp_trial(conf: Mapping[str, Any], queues: QueueTable) -> Callable[[TaskRequest, Routed, datetime], object] | None:
+    """Give what raises ``RequestInvalid`` for a request RabbitMQ would not take; ``None`` if another broker is meant.
+
+    Raises:
+        RequestInvalid: a setting nobody could work with.
+    """
+    try:
+        if broker_kind(broker_address(conf)) is not BrokerKind.AMQP:
+            return None
+        need_amqp()
+    except BrokerUrlInvalid:
+        return None  # told where the address is checked
+    from shim.client.amqp_carrier import amqp_maker  # noqa: PLC0415 - as above
+
+    return amqp_maker(conf, queues, origin="check", pid=0, new_id=lambda: "check").make
 
 
 def amqp_control(conf: Mapping[str, Any], *, client_name: str, new_id: Callable[[], str]) -> AmqpControl:

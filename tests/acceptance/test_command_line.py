@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -307,3 +309,16 @@ def test_a_mistyped_command_is_a_usage_error_with_a_suggestion() -> None:
     done = carillon("chekc")
     assert done.returncode == 64
     assert 'did you mean "check"?' in done.stderr
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    heavy = "{'aiohttp', 'anyio', 'celery', 'pydantic', 'redis', 'rich', 'uvloop'}"
+    script = (
+        "import sys\nfrom daemon.cli.main import carillon\n"
+        "carillon.main(['--help'], standalone_mode=False)\n"
+        f"print(sorted({heavy} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]"), done.stdout
+    for name in ("run", "check", "next", "send", "tasks", "workers", "queues", "hl7", "demo"):
+        assert f"\n  {name} " in done.stdout

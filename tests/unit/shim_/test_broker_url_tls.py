@@ -100,6 +100,7 @@ def test_a_path_and_a_version_may_be_objects() -> None:
         ({"nonsense": 1}, "'nonsense' is not known", "ssl_ca_certs"),
         ({"ssl_cert_reqs": "maybe"}, "ssl_cert_reqs", "required"),
         ({"ssl_cert_reqs": ["required"]}, "ssl_cert_reqs", "required"),
+        ({"ssl_cert_reqs": True}, "ssl_cert_reqs", "required"),
         ({"ssl_cert_reqs": 3}, "ssl_cert_reqs", "required"),
         ({"ssl_ca_certs": 5}, "ssl_ca_certs", "text"),
         ({"ssl_ca_certs": ""}, "ssl_ca_certs", "text"),
