@@ -100,7 +100,12 @@ def _publish(url: str) -> None:
 
 def _stored() -> Iterator[bytes]:
     """Write the commands with which a worker stores each result."""
-    meta = {"status": "SUCCESS", "result": {"number": 5, "text": "hello world"}, "traceback": None, "children": []}
+    meta: dict[str, Any] = {
+        "status": "SUCCESS",
+        "result": {"number": 5, "text": "hello world"},
+        "traceback": None,
+        "children": [],
+    }
     for task_id in IDS:
         key = f"celery-task-meta-{task_id}"
         text = json.dumps({**meta, "date_done": "2026-11-22T03:15:37.603692+00:00", "task_id": task_id})

@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from daemon.api import Api
 from daemon.api.health import Check
 from daemon.clock import SECOND_US, Clock, SystemClock
-from daemon.dispatch import BeatNode, BrokerState, wants_beat_node, make_dispatcher
+from daemon.dispatch import BeatNode, BrokerState, make_dispatcher, wants_beat_node
 from daemon.embedded_broker import EmbeddedBroker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerLost, DaemonReady, DaemonStopping, ServiceCrashed, Warned

@@ -18,7 +18,7 @@ from daemon.site import Site
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-INCOMPLETE = "not every worker has answered in time; --timeout waits longer"
+INCOMPLETE = "it is not known whether every worker has answered; --timeout waits longer"
 
 
 def timeout_option(default: str = "1") -> Callable[[F], F]:

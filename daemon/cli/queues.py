@@ -24,7 +24,7 @@ _PEEKED = ("TASK", "ID", "PRIORITY", "SENT", "ETA", "EXPIRES", "SIZE")
 
 @click.group()
 def queues() -> None:
-    """What waits in the queues of a site. Redis and Valkey."""
+    """What waits in the queues of a site. RabbitMQ sets nothing aside and moves nothing."""
 
 
 @queues.command("list")

@@ -71,7 +71,7 @@ def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given
             sent = await client.send(task, arguments, keywords, task_id=task_id, timeout_s=ANSWER_LIMIT_S, **options)
         except TaskUncertain as error:
             message = f"it is not known whether the task was enqueued: {error}"
-            hint = f"send it again with --id {task_id}: it happens once" if client.has_control else error.hint
+            hint = f"send it again with --id {task_id}: it happens once" if client.sends_once else error.hint
             raise BrokerDown(message, hint=hint) from None
         except TaskUnsent as error:
             message = f"nothing was enqueued: {error}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -68,7 +68,7 @@ class Booking:
         may_enter: Callable[[str], bool],
         failed: Callable[[str], None],
         at: FaultPoint,
-    ) -> Self:
+    ) -> Booking:
         """Open the ledger.
 
         Args:
@@ -83,7 +83,7 @@ class Booking:
             LedgerFailed: the file cannot be used.
         """
 
-        def opened() -> Self:
+        def opened() -> Booking:
             ledger = LedgerFile(path)
             try:
                 ledger.prune(clock.now_us())

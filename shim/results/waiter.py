@@ -216,7 +216,7 @@ class ResultWaiter:
         for channel in channels:
             del self._watches[channel]
             self._to_look_up.pop(channel, None)
-            if False:
+            if channel in self._to_join:
                 del self._to_join[channel]  # the server was never asked
             else:
                 self._subscription.unsubscribe((channel,))

@@ -14,7 +14,7 @@ from shim.envelope import Envelope
 from shim.errors import BrokerRefused, RequestInvalid
 from shim.queues import Queues, desk
 from shim.transport import RedisTransport
-from tests.support.publishing import linked, message
+from tests.support.publishing import linked, message, until
 from tests.support.valkey import ValkeyServer
 from tests.support.worker import Worker, wait_until_ran
 
@@ -72,8 +72,8 @@ async def test_what_a_worker_holds_is_counted_for_the_queue_it_goes_back_to(valk
         async with linked(valkey.url) as link:
             queues = Queues(link, RedisTransport())
             with anyio.fail_after(60):
-                while (found := await queues.backlogs(["wards", "labs"])).unacked_total < 5:
-                    await anyio.sleep(0.02)
+                await until(lambda: bool(valkey.client.hlen("unacked") == 5))
+            found = await queues.backlogs(["wards", "labs"])
     assert {name: one.unacked for name, one in found.by_queue.items()} == {"wards": 3, "labs": 2}
     assert [one.waiting for one in found.by_queue.values()] == [0, 0]
 

@@ -16,8 +16,8 @@ from tests.support.publishing import until
 from tests.support.result_waiting import (
     Told,
     channels,
-    make_waiter,
     publish,
+    resting,
     store,
     store_all,
     store_silently,
@@ -61,17 +61,15 @@ async def test_a_result_that_comes_later_is_pushed_whole_and_not_asked_for(valke
 
 
 async def test_a_wait_begins_before_the_listener_does(valkey: ValkeyServer) -> None:
-    waiter = make_waiter(valkey.url)
     told = Told()
-    async with anyio.create_task_group() as tasks:
+    async with resting(valkey.url) as waiter, anyio.create_task_group() as tasks:
         tasks.start_soon(told.ready, waiter, "a")
         await anyio.wait_all_tasks_blocked()
         store(valkey, "a")
         tasks.start_soon(waiter.run)
-        with anyio.fail_after(60):
-            await told.done.wait()
+        await told.done.wait()
         tasks.cancel_scope.cancel()
-    await waiter._results.link.close()
+    assert told.metas
 
 
 async def test_time_that_is_up_gives_nothing_and_leaves_nothing(valkey: ValkeyServer) -> None:
@@ -194,20 +192,18 @@ async def test_the_same_message_twice_is_one_change(valkey: ValkeyServer) -> Non
 
 
 async def test_a_wait_given_up_before_the_server_was_asked_is_never_asked_for(valkey: ValkeyServer) -> None:
-    waiter = make_waiter(valkey.url)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Told().ready, waiter, "a")
-        await anyio.wait_all_tasks_blocked()
-        tasks.cancel_scope.cancel()
     store(valkey, "probe")
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(waiter.run)
-        with anyio.fail_after(60):
+    async with resting(valkey.url) as waiter:
+        async with anyio.create_task_group() as leaving:
+            leaving.start_soon(Told().ready, waiter, "a")
+            await anyio.wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(waiter.run)
             assert await waiter.ready("probe") is not None
             await until(subscribed(valkey))
-        assert not waiter._subscription._wanted
-        tasks.cancel_scope.cancel()
-    await waiter._results.link.close()
+            assert not waiter._subscription._wanted
+            tasks.cancel_scope.cancel()
 
 
 async def test_whoever_comes_later_is_told_what_is_known(valkey: ValkeyServer) -> None:

@@ -109,15 +109,21 @@ def make_waiter(
 
 
 @asynccontextmanager
-async def waiting(url: str, **options: Any) -> AsyncIterator[ResultWaiter]:
-    """Run a waiter, under a deadline, until the test is through with it."""
+async def resting(url: str, **options: Any) -> AsyncIterator[ResultWaiter]:
+    """Make a waiter that is not running yet; whatever the test does, it is under a deadline and its link is closed."""
     waiter = make_waiter(url, **options)
     with anyio.fail_after(LIMIT_S):
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(waiter.run)
-                yield waiter
-                tasks.cancel_scope.cancel()
+            yield waiter
         finally:
             with anyio.CancelScope(shield=True):
                 await waiter._results.link.close()
+
+
+@asynccontextmanager
+async def waiting(url: str, **options: Any) -> AsyncIterator[ResultWaiter]:
+    """Run a waiter until the test is through with it."""
+    async with resting(url, **options) as waiter, anyio.create_task_group() as tasks:
+        tasks.start_soon(waiter.run)
+        yield waiter
+        tasks.cancel_scope.cancel()

@@ -23,7 +23,9 @@ def test_a_drain_ends_at_once_though_the_broker_does_not_answer(tmp_path: Path, 
         path = tmp_path / "broker.sock"
         async with await asyncio.start_unix_server(_never_answer, path):
             said: list[object] = []
-            dispatcher = CeleryDispatcher(CelerySide({"broker_url": f"redis+socket://{path}"}), VirtualClock(), said.append)
+            dispatcher = CeleryDispatcher(
+                CelerySide({"broker_url": f"redis+socket://{path}"}), VirtualClock(), said.append
+            )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(dispatcher.serve)
                 await anyio.sleep(after_s)

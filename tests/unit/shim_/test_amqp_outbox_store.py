@@ -73,9 +73,13 @@ def test_more_messages_than_allowed_are_answered_full_and_not_stored(store: Outb
     assert keys(store) == ["b", "c", "d", "f"]
 
 
-def test_more_bytes_than_allowed_are_answered_full(store: OutboxStore) -> None:
-    answers = store.enter([entry("a", body=b"x" * 800), entry("b", body=b"x" * 200), entry("c", body=b"x" * 100)], 1)
-    assert answers == [ACCEPTED, FULL, ACCEPTED]
+def test_more_bytes_than_allowed_are_answered_full_and_a_smaller_message_behind_does_not_overtake(
+    store: OutboxStore,
+) -> None:
+    small = entry("c", body=b"x" * 100)
+    answers = store.enter([entry("a", body=b"x" * 800), entry("b", body=b"x" * 200), small], 1)
+    assert answers == [ACCEPTED, FULL, FULL]
+    assert store.enter([small], 1) == [ACCEPTED]
     assert store.counts().waiting_bytes == 920
 
 
