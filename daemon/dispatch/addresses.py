@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.settings import Problem
 from shim.client.amqp_extra import check_amqp
-from shim.client.conf import BrokerKind, broker_address, broker_kind, redis_broker, redis_results
+from shim.client.conf import BrokerKind, broker_address, broker_kind, foreign_results, redis_broker, redis_results
 from shim.errors import BrokerUrlInvalid
 
 NO_RUN = "carillon run needs Redis, Valkey or RabbitMQ"
@@ -53,4 +53,5 @@ def _check_broker(conf: Mapping[str, Any]) -> None:
 
 
 def _check_results(conf: Mapping[str, Any]) -> None:
-    redis_results(conf)
+    if redis_results(conf) is None:
+        foreign_results(conf)

@@ -8,6 +8,7 @@ from typing import Any
 
 from shim.broker_url import CLUSTER_HINT, NO_CLUSTER, BrokerUrl, parse_broker_url
 from shim.errors import BrokerUrlInvalid
+from shim.foreign.settings import check_scheme
 from shim.results.place import ResultPlace, result_place
 
 
@@ -45,7 +46,7 @@ def broker_kind(address: str) -> BrokerKind:
     """Say how the broker at ``address`` is spoken to.
 
     Raises:
-        BrokerUrlInvalid: no scheme, or a Redis Cluster, which Celery has no transport for.
+        BrokerUrlInvalid: no scheme or one that Celery does not know, or a Redis Cluster, which Celery has no transport for.
     """
     scheme = address.partition("://")[0].lower() if "://" in address else ""
     if not scheme:
@@ -55,7 +56,10 @@ def broker_kind(address: str) -> BrokerKind:
         raise BrokerUrlInvalid(NO_CLUSTER, hint=CLUSTER_HINT)
     if scheme in _REDIS:
         return BrokerKind.REDIS
-    return BrokerKind.AMQP if scheme in _AMQP else BrokerKind.FOREIGN
+    if scheme in _AMQP:
+        return BrokerKind.AMQP
+    check_scheme(address, "broker_url")
+    return BrokerKind.FOREIGN
 
 
 def redis_broker(conf: Mapping[str, Any]) -> BrokerUrl:
@@ -90,10 +94,13 @@ def foreign_results(conf: Mapping[str, Any]) -> str | None:
     """Find a result back-end that only celery can read; ``None`` if there is none.
 
     Raises:
-        BrokerUrlInvalid: an address that is none.
+        BrokerUrlInvalid: an address that is none, or that Celery does not know.
     """
     backend = conf.get("result_backend")
     if not isinstance(backend, str) or backend.startswith("sentinel://"):
         return None
     place = result_place(conf)
-    return None if place is None or place.is_redis else place.address
+    if place is None or place.is_redis:
+        return None
+    check_scheme(place.address, "result_backend")
+    return place.address

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from shim.errors import BrokerUrlInvalid, RequestInvalid
@@ -20,6 +21,25 @@ TAKEN = frozenset(
     )
 )  # fmt: skip
 """Settings that are decided here: the addresses are given beside them, and no task is ever run in this process."""
+
+
+BROKERS = frozenset(
+    (
+        "amqp", "amqps", "azureservicebus", "azurestoragequeues", "confluentkafka", "consul", "etcd", "filesystem",
+        "gcpubsub", "kafka", "librabbitmq", "memory", "mongodb", "pgmq", "pyamqp", "pyro", "qpid", "redis", "rediss",
+        "sentinel", "slmq", "sqla", "sqlalchemy", "sqs", "zookeeper",
+    )
+)  # fmt: skip
+"""Transports of kombu 5.7 (``kombu/transport/__init__.py``); a dotted name is a class of somebody's own."""
+
+BACKENDS = frozenset(
+    (
+        "arangodb", "azureblockblob", "cache", "cassandra", "consul", "cosmosdbsql", "couchbase", "couchdb", "database",
+        "db", "disabled", "dynamodb", "elasticsearch", "file", "gs", "mongodb", "redis", "rediss", "riak", "rpc", "s3",
+        "sentinel", "socket",
+    )
+)  # fmt: skip
+"""Result back-ends of Celery 5.7 (``celery/app/backends.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,24 @@ def check_foreign_url(url: str, label: str) -> None:
                 "messages from several keys in one command and they lie in several slots"
             )
             raise BrokerUrlInvalid(message, hint="use one Redis or Valkey server, or several behind Sentinel")
+
+
+def check_scheme(url: str, label: str) -> None:
+    """Refuse a scheme that neither kombu nor celery has; most likely it is mistyped.
+
+    Raises:
+        BrokerUrlInvalid: as it says, or as ``check_foreign_url``.
+    """
+    check_foreign_url(url, label)
+    scheme = scheme_of(url)
+    known = BROKERS if label == "broker_url" else BACKENDS
+    name = scheme.partition("+")[0]
+    if name not in known and "." not in name:
+        near = get_close_matches(name, known, n=1)
+        message = f"{label}: nobody speaks {scheme}://"
+        raise BrokerUrlInvalid(
+            message, hint=f"did you mean {near[0]}://?" if near else f"Celery knows {', '.join(sorted(known))}"
+        )
 
 
 def scheme_of(url: str) -> str:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app.backends import BACKEND_ALIASES
+from kombu.transport import TRANSPORT_ALIASES
 
 from shim.errors import BrokerUrlInvalid, RequestInvalid
 from shim.foreign import ForeignCall, ForeignSettings
 from shim.foreign.app import open_app
 from shim.foreign.call import check_call, send_options
+from shim.foreign.settings import BACKENDS, BROKERS, check_scheme
 from shim.request import TaskRequest
 from shim.routing import Target
 from shim.signature import Signature
@@ -172,3 +175,22 @@ def test_a_request_no_worker_could_take_is_refused() -> None:
         check_call(ForeignCall(TaskRequest("app.task", "")))
     with pytest.raises(RequestInvalid, match="args"):
         check_call(ForeignCall(TaskRequest("app.task", "an id", [object()])))  # type: ignore[list-item]
+
+
+def test_every_broker_and_back_end_of_celery_is_known_by_its_scheme() -> None:
+    assert {name.lower() for name in TRANSPORT_ALIASES} == BROKERS
+    assert BACKEND_ALIASES.keys() | {"socket"} == BACKENDS
+
+
+@pytest.mark.parametrize(
+    ("label", "url", "near"),
+    [("broker_url", "redi://h", "redis"), ("result_backend", "databse://h", "database"), ("broker_url", "db://h", "")],
+)
+def test_a_scheme_celery_does_not_know_is_refused_with_the_nearest(label: str, url: str, near: str) -> None:
+    with pytest.raises(BrokerUrlInvalid, match="nobody speaks") as caught:
+        check_scheme(url, label)
+    assert near in caught.value.hint
+
+
+def test_a_class_of_somebodys_own_may_be_a_broker() -> None:
+    check_scheme("my.transport.Transport://h", "broker_url")

@@ -14,6 +14,7 @@ from shim.errors import RequestInvalid
 from shim.results import ResultFormat, WaiterFull
 from tests.support.publishing import until
 from tests.support.result_waiting import (
+    LIMIT_S,
     Told,
     channels,
     publish,
@@ -295,8 +296,9 @@ async def test_when_the_listener_ends_everybody_is_let_go(valkey: ValkeyServer) 
             tasks.start_soon(told[1].updates, waiter, "a")
             tasks.start_soon(told[2].as_ready, waiter, "a", "b")
             await until(subscribed(valkey, "a", "b"))
-        for one in told:
-            await one.done.wait()
+        with anyio.fail_after(LIMIT_S):
+            for one in told:
+                await one.done.wait()
         assert [one.metas for one in told] == [[], [], []]
         assert await waiter.ready("later") is None
         assert waiter.awaited == 0

@@ -174,10 +174,11 @@ LOCATED = {
         "environment REQUIRE_CELERY site.require_celery: input should be a valid boolean, unable to interpret input",
     ),
     "REDIS_URL": (
-        {"REDIS_URL": "amqp://h", "CELERY_RESULT_BACKEND": "redis://h"},
+        {"REDIS_URL": "rediscluster://h", "CELERY_RESULT_BACKEND": "redis://h"},
         (
             "environment REDIS_URL "
-            "celery.broker_url: scheme 'amqp' is not spoken; one of redis://, rediss://, unix://, redis+socket://"
+            "celery.broker_url: Redis Cluster is not spoken: Celery's transport cannot use one; "
+            "use one server, or a master and replicas watched by Sentinel: sentinel://host:26379/0"
         ),
     ),
     "a key that the file has too": (
@@ -336,7 +337,7 @@ def test_a_line_of_dotenv_that_cannot_be_read_is_a_problem_and_the_others_count(
 
 
 def test_a_problem_names_dotenv_where_the_environment_says_nothing(tmp_path: Path) -> None:
-    dotenv = "REQUIRE_CELERY=maybe\nREDIS_URL=amqp://h\n"
+    dotenv = "REQUIRE_CELERY=maybe\nREDIS_URL=rediscluster://h\n"
     environment = {"REQUIRE_CELERY": "", "CELERY_BROKER_URL": "redis://h"}
     assert [line.partition(": ")[0] for line in problem_lines(tmp_path, HEAD, environment, dotenv=dotenv)] == [
         ".env REDIS_URL celery.result_backend",

@@ -151,13 +151,13 @@ def test_an_unreadable_secret_does_not_hide_the_other_problems(tmp_path: Path) -
 @pytest.mark.parametrize(
     "text",
     [
-        _broker(f"amqp://user:{SECRET}@host"),
+        _broker(f"rediscluster://user:{SECRET}@host"),
         _broker(f"redis://user:{SECRET}@host:port/0"),
         _broker(f"redis://user:{SECRET}@/0"),
         _broker(f"redis://user:{SECRET}@host/name"),
         f'{HEAD}[celery]\nbroker_url = ["{URL}"]\n',
         f'{HEAD}[celery]\nbroker_url = {{ url = "{URL}" }}\n',
-        f'{HEAD}[celery]\nresult_backend = "mongodb://user:{SECRET}@host"\n',
+        f'{HEAD}[celery]\nresult_backend = "mongobd://user:{SECRET}@host"\n',
         f'{HEAD}[celery]\nbroker_ulr = "{URL}"\n',
         f"{HEAD}[celery]\nbroker_url = {URL}\n",
         f'{HEAD}[celery]\nbroker_url = "{URL}\n',
@@ -176,7 +176,7 @@ def test_no_problem_shows_the_secret(tmp_path: Path, text: str) -> None:
     "name", ["CELERY_BROKER_URL", "REDIS_URL", "CARILLON_CELERY__BROKER_URL", "CARILLON_CELERY__URL"]
 )
 def test_no_problem_shows_a_secret_of_the_environment(tmp_path: Path, name: str) -> None:
-    lines = problem_lines(tmp_path, HEAD, {name: f"amqp://user:{SECRET}@host"})
+    lines = problem_lines(tmp_path, HEAD, {name: f"rediscluster://user:{SECRET}@host"})
     assert lines
     assert [line for line in lines if SECRET in line] == []
 

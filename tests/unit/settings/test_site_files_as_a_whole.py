@@ -86,7 +86,7 @@ cron = "61 * * * *"
 evry = "1m"
 
 [celery]
-broker_url = "amqp://h"
+broker_url = "rediscluster://h"
 
 [site]
 name = "Lab"
@@ -276,6 +276,7 @@ lane_by = "PID-3.1"                              # ordered lanes
 listen = "127.0.0.1:8674"
 """
     assert [line for line in problem_lines(tmp_path, text) if ": warning: " not in line] == [
+        "site.toml:12 celery.app_python: /opt/aegis/venv/bin/python: No such file or directory",
         'site.toml:25 schedule.nhsn-nightly-extract.overlap: "skip" is not available in this version; it knows allow',
         (
             "site.toml:36 feed.adt.route[0].lane_by: is not available in this version; "

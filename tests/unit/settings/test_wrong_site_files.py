@@ -231,10 +231,25 @@ WRONG_VALUES = {
         "site.toml:4 schedule.x: headers['id']: the name belongs to Celery's protocol; choose another name",
     ),
     "a scheme nobody speaks": (
-        "[celery]\nbroker_url = 'amqp://h'\n",
+        "[celery]\nbroker_url = 'redi://h'\n",
+        "site.toml:5 celery.broker_url: broker_url: nobody speaks redi://; did you mean redis://?",
+    ),
+    "a cluster": (
+        "[celery]\nbroker_url = 'rediscluster://h'\n",
         (
-            "site.toml:5 celery.broker_url: scheme 'amqp' is not spoken; one of redis://, rediss://, "
-            "unix://, redis+socket://"
+            "site.toml:5 celery.broker_url: Redis Cluster is not spoken: Celery's transport cannot use one; "
+            "use one server, or a master and replicas watched by Sentinel: sentinel://host:26379/0"
+        ),
+    ),
+    "a result back-end nobody speaks": (
+        "[celery]\nbroker_url = 'redis://h/0'\nresult_backend = 'databse://h'\n",
+        "site.toml:6 celery.result_backend: result_backend: nobody speaks databse://; did you mean database://?",
+    ),
+    "a broker the daemon cannot promise anything on": (
+        "[celery]\nbroker_url = 'sqs://'\n[schedule.x]\ntask = 't'\nevery = 1\n",
+        (
+            "site.toml:5 celery.broker_url: carillon run needs Redis, Valkey or RabbitMQ; "
+            "tasks can be sent to this broker with carillon send, from a site without entries and feeds"
         ),
     ),
     "results in a server that does not exist": (
