@@ -19,7 +19,9 @@ async def open_site_client(side: CelerySide) -> AsyncIterator[Client]:
         DaemonError: what a call inside meets: ``TaskRefused``, ``SettingsInvalid``, ``BrokerDown``.
     """
     try:
-        async with open_client(side.conf, client_name="carillon-command", task_options=side.options_of) as client:
+        async with open_client(
+            side.conf, client_name="carillon-command", task_options=side.options_of, app=side.app
+        ) as client:
             yield client
     except (ShimError, BaseExceptionGroup) as error:
         cause = unwrapped(error)

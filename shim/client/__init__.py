@@ -8,8 +8,9 @@ async with open_client(conf) as client:
     backlogs = await client.queues.backlogs(["celery"])
 """
 
+from shim.client.addressing import TaskOptions
 from shim.client.call import Call, Sent
-from shim.client.client import Client, TaskOptions
+from shim.client.client import Client
 from shim.client.conf import BrokerKind, broker_kind
 from shim.client.opening import open_client
 

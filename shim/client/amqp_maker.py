@@ -71,7 +71,9 @@ class AmqpMaker:
         """
         if request.delivery_mode == PERSISTENT and routed.delivery_mode != PERSISTENT:
             request = request._replace(delivery_mode=routed.delivery_mode)
-        message = build_message(request, routed.targets[0], at=at, origin=self._origin)
+        # Of several copies the one for the queue that was named: that is the queue to declare, and the one an event names.
+        target = next((one for one in routed.targets if one.queue == routed.queue), routed.targets[0])
+        message = build_message(request, target, at=at, origin=self._origin)
         ready = build_amqp_message(
             message, message_id=self._new_id(), exchange=routed.exchange, routing_key=routed.routing_key or None
         )

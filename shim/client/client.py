@@ -8,18 +8,30 @@ from typing import Any, Protocol
 
 from anyio.abc import TaskGroup
 
+from shim.app import AppAddress, AppRouter
+from shim.canvas import CanvasRules, NestedCanvas, Part, as_signature, plan_canvas
+from shim.client.addressing import Addressing, TaskOptions
 from shim.client.amqp_extra import amqp_control, amqp_desk
-from shim.client.call import Call, Sent, make_request
-from shim.client.carrier import Carrier, Parcel
+from shim.client.call import Call, Sent
+from shim.client.carrier import Carrier
 from shim.client.carriers import amqp_carrier, redis_carrier, redis_transport
-from shim.client.conf import BrokerKind, broker_address, broker_kind, foreign_results, redis_broker, redis_results
+from shim.client.conf import (
+    BrokerKind,
+    broker_address,
+    broker_kind,
+    foreign_conf,
+    foreign_results,
+    redis_broker,
+    redis_results,
+)
 from shim.client.foreign_carrier import ForeignCarrier
+from shim.client.redis_carrier import RedisCarrier
 from shim.client.ways import ControlWay, QueueDesk
 from shim.connector import Connector
 from shim.control import Control
 from shim.errors import RequestInvalid
 from shim.events import EventReceiver, EventState, events_pattern
-from shim.foreign import ForeignResults, ForeignSettings, ForeignThread, foreign_thread
+from shim.foreign import ForeignCanvas, ForeignResults, ForeignSettings, ForeignThread, SentCanvas, foreign_thread
 from shim.link import Link
 from shim.queues import Queues
 from shim.results import ResultFormat, Results, ResultWaiter, TaskMeta
@@ -31,18 +43,9 @@ TIMEOUT_S = 10.0
 CALLS_LIMIT = 10_000
 """Calls in one ``send_many``."""
 
-TaskOptions = Callable[[str], Mapping[str, Any]]
-"""Gives the options a task's class has in the application, by the task's name."""
-
 
 class _Closing(Protocol):
     async def close(self) -> None: ...
-
-
-def no_options(task: str) -> Mapping[str, Any]:
-    """Know nothing of a task's class."""
-    del task
-    return {}
 
 
 class Client:
@@ -54,6 +57,7 @@ class Client:
         *,
         client_name: str,
         task_options: TaskOptions,
+        app: AppAddress | None,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
@@ -63,11 +67,12 @@ class Client:
             BrokerUrlInvalid, RequestInvalid: a setting nobody could work with.
         """
         self.conf = conf
-        self.router = routing_from_conf(conf)
+        self.router = routing_from_conf(conf, default_priority=conf.get("task_default_priority") or 0)
         self.kind = broker_kind(broker_address(conf))
         self._tasks: TaskGroup | None = None
         self._name = client_name
-        self._task_options = task_options
+        self._app = AppRouter(app) if app is not None else None
+        self._addressing = Addressing(self.router, self._app, task_options, new_id)
         self._new_id = new_id
         self._now = now
         self._carrier: Carrier | None = None
@@ -114,17 +119,37 @@ class Client:
             RequestInvalid: one that no worker could take, or too many; nothing was sent.
             ShimError: as ``send``.
         """
-        if not calls:
-            return []
         if len(calls) > CALLS_LIMIT:
             message = f"{len(calls)} calls: {CALLS_LIMIT} can be sent at once"
             raise RequestInvalid(message, hint="send them in several parts")
-        parcels = [self._parcel(call) for call in calls]
+        parcels = [await self._addressing.parcel(call, self._now()) for call in calls]
+        if not parcels:
+            return []
         were_before = await self._carry().send(parcels, once=parcels[0].request.task_id, timeout_s=timeout_s)
         return [
             Sent(request.task_id, tuple(target.queue for target in routed.targets if not target.exchange), were_before)
             for request, routed in parcels
         ]
+
+    async def send_canvas(self, canvas: Part, *, timeout_s: float = TIMEOUT_S) -> SentCanvas:
+        """Send a chain, group or chord; on Redis in one push. What is nested deeper, or on another broker, celery sends in a thread.
+
+        Nothing is tried twice: of what celery sends message by message, a part may run when it fails.
+
+        Raises:
+            RequestInvalid: no worker could take a part of it, or nobody here can send it.
+            ShimError: as ``send``.
+        """
+        results = self.results
+        keys = results.keys if isinstance(results, Results) else None
+        rules = CanvasRules(keys, signed=self.conf.get("task_serializer") == "auth")
+        at = self._now()
+        plan = plan_canvas(canvas, route=self.router.route, new_id=self._new_id, at=at, rules=rules)
+        carrier = self._carry()
+        if isinstance(plan, NestedCanvas) or not isinstance(carrier, RedisCarrier):
+            return await ForeignCanvas(self._foreign(), deadline_s=timeout_s).send(as_signature(canvas))
+        link = results.link if isinstance(results, Results) else None
+        return await carrier.send_canvas(plan, link, at=at, timeout_s=timeout_s)
 
     def queues_of(self, task: str, queue: str | None = None) -> tuple[str, ...]:
         """Name the queues a task goes to; none if it is published to whoever listens.
@@ -132,17 +157,7 @@ class Client:
         Raises:
             RequestInvalid: it cannot be sent, or a function of the application decides.
         """
-        routed = self.router.route(task, {**self._task_options(task), **({} if queue is None else {"queue": queue})})
-        return tuple(target.queue for target in routed.targets if not target.exchange)
-
-    def _parcel(self, call: Call) -> Parcel:
-        known = self._task_options(call.task)
-        given = {name: value for name, value in call.options.items() if value is not None}
-        routed = self.router.route(call.task, {**known, **given})
-        options = {**known, **routed.options, **given}
-        task_id = self._new_id() if call.task_id is None else call.task_id
-        request = make_request(call, options, task_id=task_id, at=self._now())
-        return Parcel(request._replace(delivery_mode=routed.delivery_mode), routed)
+        return self._addressing.queues_of(task, queue)
 
     def _carry(self) -> Carrier:
         if self._carrier is None:
@@ -315,6 +330,8 @@ class Client:
     def attach(self, tasks: TaskGroup) -> None:
         """Have connections served in ``tasks`` from now on."""
         self._tasks = tasks
+        if self._app is not None:
+            self._start(self._app.run)
 
     def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self._tasks is not None  # open_client attaches before it hands the client out
@@ -326,12 +343,8 @@ class Client:
 
     def _foreign(self) -> ForeignThread[Any]:
         if self._thread is None:
-            taken = ("broker_url", "broker_write_url", "broker_read_url", "result_backend")
-            is_broker = self.kind is BrokerKind.FOREIGN
             settings = ForeignSettings(
-                broker_address(self.conf) if is_broker else None,
-                foreign_results(self.conf),
-                {name: value for name, value in self.conf.items() if name not in taken},
+                broker_address(self.conf), self.conf.get("result_backend"), foreign_conf(self.conf)
             )
             self._thread = foreign_thread(settings)
         return self._thread

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
 from shim.broker_url import CLUSTER_HINT, NO_CLUSTER, BrokerUrl, parse_broker_url
-from shim.errors import BrokerUrlInvalid
+from shim.errors import BrokerUrlInvalid, RequestInvalid
 from shim.foreign.settings import check_scheme
 from shim.results.place import ResultPlace, result_place
 
@@ -78,16 +79,8 @@ def redis_results(conf: Mapping[str, Any]) -> tuple[BrokerUrl, ResultPlace] | No
     Raises:
         BrokerUrlInvalid: it cannot be spoken to.
     """
-    backend = conf.get("result_backend")
-    options = conf.get("result_backend_transport_options") or {}
-    if isinstance(backend, str) and backend.startswith("sentinel://"):
-        place = result_place({**conf, "result_backend": "redis://stands-for-the-master/0"})
-        url = parse_broker_url(backend, use_ssl=conf.get("redis_backend_use_ssl"), transport_options=options)
-        return None if place is None else (url, place)
     place = result_place(conf)
-    if place is None or not place.is_redis:
-        return None
-    return parse_broker_url(place.address), place
+    return None if place is None or place.url is None else (place.url, place)
 
 
 def foreign_results(conf: Mapping[str, Any]) -> str | None:
@@ -96,11 +89,61 @@ def foreign_results(conf: Mapping[str, Any]) -> str | None:
     Raises:
         BrokerUrlInvalid: an address that is none, or that Celery does not know.
     """
-    backend = conf.get("result_backend")
-    if not isinstance(backend, str) or backend.startswith("sentinel://"):
-        return None
     place = result_place(conf)
     if place is None or place.is_redis:
         return None
     check_scheme(place.address, "result_backend")
     return place.address
+
+
+_FOREIGN_TAKEN = frozenset(
+    (
+        "broker_url",
+        "broker_write_url",
+        "broker_read_url",
+        "result_backend",
+        "task_routes",
+        "task_queues",
+        "beat_schedule",
+    )
+)
+
+
+def foreign_conf(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings celery is told in its thread: all but addresses, with routes and queues in forms celery reads.
+
+    Raises:
+        RequestInvalid: a router function, which only the application itself can ask.
+    """
+    found = {name: value for name, value in conf.items() if name not in _FOREIGN_TAKEN}
+    routes = conf.get("task_routes")
+    if routes:
+        found["task_routes"] = [_pairs(one) for one in (routes if isinstance(routes, (list, tuple)) else [routes])]
+    queues = conf.get("task_queues")
+    if queues:
+        rows = queues.items() if isinstance(queues, Mapping) else [(_name(one), one) for one in queues]
+        found["task_queues"] = {name: _queue(name, row) for name, row in rows}
+    return found
+
+
+def _pairs(router: Any) -> list[tuple[Any, Any]]:
+    if isinstance(router, str) or (isinstance(router, Mapping) and router.get("kind") == "function"):
+        message = "task_routes: a function of the application decides, and celery in a thread cannot ask it"
+        raise RequestInvalid(message, hint="name the queue of each task")
+    if isinstance(router, Mapping):
+        router = router["pairs"] if router.keys() == {"kind", "pairs"} else router.items()
+    return [(_pattern(key), route) for key, route in router]
+
+
+def _pattern(key: Any) -> Any:
+    return re.compile(key["regex"], key.get("flags", 0)) if isinstance(key, Mapping) else key
+
+
+def _name(queue: Any) -> str:
+    return str(queue["name"]) if isinstance(queue, Mapping) else str(queue)
+
+
+def _queue(name: str, row: Any) -> dict[str, Any]:
+    given = dict(row) if isinstance(row, Mapping) else {}
+    given.pop("name", None)
+    return {"exchange": name, "routing_key": name, **{key: value for key, value in given.items() if value is not None}}

@@ -10,7 +10,9 @@ from typing import Any
 
 import anyio
 
-from shim.client.client import Client, TaskOptions, no_options
+from shim.app import AppAddress
+from shim.client.addressing import TaskOptions, no_options
+from shim.client.client import Client
 
 
 def random_id() -> str:
@@ -29,6 +31,7 @@ async def open_client(
     *,
     client_name: str = "shim",
     task_options: TaskOptions = no_options,
+    app: AppAddress | None = None,
     new_id: Callable[[], str] = random_id,
     now: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[Client]:
@@ -38,13 +41,14 @@ async def open_client(
         conf: settings in Celery's lower-case names; what is missing has Celery's default.
         client_name: name of its connections on the server.
         task_options: options of the tasks' classes, where they are known.
+        app: the application, if functions of it decide where tasks go.
         new_id: gives an id nobody else has.
         now: the clock, aware.
 
     Raises:
         BrokerUrlInvalid, RequestInvalid: a setting nobody could work with.
     """
-    client = Client(conf, client_name=client_name, task_options=task_options, new_id=new_id, now=now)
+    client = Client(conf, client_name=client_name, task_options=task_options, app=app, new_id=new_id, now=now)
     try:
         async with anyio.create_task_group() as tasks:
             client.attach(tasks)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import anyio
 
 from shim.broker_url import BrokerUrl
+from shim.canvas import CanvasPlan, CanvasSender
 from shim.claim import Claim, Outcome, Write, WriteResult
 from shim.client.carrier import Parcel
 from shim.envelope_maker import EnvelopeMaker
 from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
+from shim.foreign import SentCanvas
 from shim.link import Link
 from shim.publisher import Publisher
 from shim.sent_event import EVENT_EXCHANGE
@@ -27,6 +29,9 @@ ONCE_TTL_S = 600
 MESSAGES_PER_WRITE = 100
 _OPEN = (Outcome.NOT_WRITTEN, Outcome.UNCERTAIN)
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 1.0
+
+
+Push = Callable[[list[Write]], Awaitable[list[WriteResult]]]
 
 
 class RedisCarrier:
@@ -61,6 +66,8 @@ class RedisCarrier:
         self.link = Link(url, client_name=client_name)
         self._publisher = Publisher(self.link, transport)
         self._prefix = transport.key_prefix
+        self._origin = origin
+        self._new_id = new_id
         self._now = now
         self._envelopes = EnvelopeMaker(
             origin=origin, pid=pid, new_tag=new_id, tells=sent_events, event_exchange=event_exchange
@@ -77,7 +84,26 @@ class RedisCarrier:
                 key = f"{self._prefix}{ONCE}:{once}:{number}" if number else f"{self._prefix}{ONCE}:{once}"
                 claim = Claim(key, ONCE_FIELD, None, "1", ttl_s=ONCE_TTL_S)
             writes.append(Write(claim, tuple(envelopes[first : first + MESSAGES_PER_WRITE])))
-        return await self._write(writes, timeout_s, may_repeat=once is not None)
+        return await self._settle(writes, self._publisher.write, timeout_s, may_repeat=once is not None)
+
+    async def send_canvas(
+        self, plan: CanvasPlan, results: Link | None, *, at: datetime, timeout_s: float
+    ) -> SentCanvas:
+        """Send a planned canvas once; ``results`` leads to the result database, which chords need.
+
+        Raises:
+            ShimError: as ``send``, or the result database does not answer; nothing was sent then.
+        """
+        sender = CanvasSender(self._publisher, results, origin=self._origin, new_tag=self._new_id)
+        claim = Claim(f"{self._prefix}{ONCE}:{self._new_id()}", ONCE_FIELD, None, "1", ttl_s=ONCE_TTL_S)
+
+        async def push(_: list[Write]) -> list[WriteResult]:
+            return [await sender.send(plan, at=at, claim=claim)]
+
+        if plan.messages:
+            await self._settle([Write(claim, ())], push, timeout_s, may_repeat=True)
+        members = plan.task_ids if plan.result_id is None else ()
+        return SentCanvas(plan.result_id or plan.group_id, members, plan.task_ids)
 
     async def run(self) -> None:
         """Send until cancelled, then close the connection."""
@@ -87,13 +113,13 @@ class RedisCarrier:
             with anyio.CancelScope(shield=True):
                 await self.link.close()
 
-    async def _write(self, writes: list[Write], timeout_s: float, *, may_repeat: bool) -> bool:
+    async def _settle(self, writes: list[Write], push: Push, timeout_s: float, *, may_repeat: bool) -> bool:
         was_sent, were_before, is_under_way = False, True, False
         pause_s = PAUSE_FIRST_S
         with anyio.move_on_after(timeout_s):
             while True:
                 is_under_way = True
-                results = await self._publisher.write(writes)
+                results = await push(writes)
                 is_under_way = False
                 outcomes = [self._judged(result) for result in results]
                 were_before = were_before and Outcome.WRITTEN not in outcomes

@@ -80,6 +80,13 @@ def test_settings_routes_and_tasks_come_from_the_application(site: Path, valkey:
     assert json.loads(valkey.client.lindex("ward:lane-2", -1))["headers"]["task"] == "wards.move"
 
 
+def test_a_function_of_the_application_decides_for_a_task_sent_by_hand(site: Path, valkey: ValkeyServer) -> None:
+    done = carillon("send", "-c", site, "wards.move", "--kwargs", '{"a": 1, "b": 2, "c": 3}', "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["queue"] == "lane-3"
+    assert valkey.client.llen("ward:lane-3") == 1
+
+
 def test_a_task_the_application_does_not_know_is_an_error_with_the_nearest_name(site: Path) -> None:
     site.write_text(site.read_text().replace('"reports.nightly"', '"reports.nightyl"'))
     done = carillon("check", "-c", site)

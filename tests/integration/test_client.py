@@ -12,6 +12,7 @@ import anyio
 import pytest
 from celery import Celery
 
+from shim.canvas import Chain, Chord, Group
 from shim.client import Call, Client, open_client
 from shim.control import methods
 from shim.errors import BrokerRefused, BrokerUnavailable, BrokerUrlInvalid, PublishUncertain, RequestInvalid
@@ -220,3 +221,42 @@ async def test_a_client_that_is_closed_leaves_no_connection(valkey: ValkeyServer
             await client.queues.backlogs(["celery"])
     with anyio.fail_after(LIMIT_S):
         await until(lambda: not {one["id"] for one in valkey.client.client_list() if one["name"] == "shim"} - before)
+
+
+async def test_a_chord_is_sent_in_one_push_and_its_result_waited_for(valkey: ValkeyServer) -> None:
+    header = [Signature("recording.tick", [number]) for number in range(3)]
+    with Worker(valkey.url):
+        async with opened(valkey.url) as client:
+            sent = await client.send_canvas(Chord(header, Signature("recording.tick")))
+            assert sent.result_id is not None
+            meta = await client.wait(sent.result_id, timeout_s=LIMIT_S)
+    assert meta is not None
+    assert [one["args"] for one in meta.result["args"][0]] == [[0], [1], [2]]
+    assert len(sent.task_ids) == 4
+
+
+async def test_a_chain_whose_reply_is_lost_runs_once(valkey: ValkeyServer) -> None:
+    async with bad_link(valkey) as proxy, opened(through(proxy), results=False) as client:
+        await client.send("app.before")
+        proxy.lose_replies()
+        sent = await client.send_canvas(Chain([Signature("app.one"), Signature("app.two")]))
+    assert [one["headers"]["id"] for one in queued(valkey)[1:]] == [sent.task_ids[0]]
+
+
+async def test_a_nested_canvas_goes_through_celery_and_comes_back(valkey: ValkeyServer) -> None:
+    inner = Group([Signature("recording.tick", [number], immutable=True) for number in range(2)])
+    canvas = Chain([Signature("recording.tick", [9], immutable=True), inner, Signature("recording.tick")])
+    with Worker(valkey.url):
+        async with opened(valkey.url, task_routes=[{"kind": "map", "pairs": [["other.*", {"queue": "x"}]]}]) as client:
+            sent = await client.send_canvas(Chain([canvas, Group([Signature("recording.tick"), inner])]))
+            metas = await client.waiter.ready_all(sent.task_ids, LIMIT_S)
+    assert metas.keys() == set(sent.task_ids)
+    assert {meta.state for meta in metas.values()} == {"SUCCESS"}
+
+
+async def test_a_canvas_that_no_worker_could_take_sends_nothing(valkey: ValkeyServer) -> None:
+    async with opened(valkey.url) as client:
+        with pytest.raises(RequestInvalid):
+            await client.send_canvas(Group([Signature("app.good"), Signature("app.bad", options={"priority": 99})]))
+        assert (await client.send_canvas(Group([]))).task_ids == ()
+    assert valkey.client.dbsize() == 0
