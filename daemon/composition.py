@@ -83,9 +83,7 @@ class Daemon:
         own_url = self._embedded.place.own_url if self._embedded is not None else None
         side = site.celery.beside(own_url)
         name = settings.site.name
-        self._dispatcher = make_dispatcher(
-            side, site=name, state_dir=state_dir, clock=clock, emit=self._emit, at=around.at
-        )
+        self._dispatcher = make_dispatcher(side, name, state_dir, clock, self._emit, at=around.at)
         self._beat = BeatNode(side, self.is_moving) if wants_beat_node(side) else None
         self._spool = Spool(
             state_dir,

@@ -2,6 +2,11 @@
 
 carillon:1:SITE:entries            hash   entry name → horizon (``revision:microseconds``)
 carillon:1:SITE:feed:FEED:EPOCH    hash   ``seq`` → sequence number of the last message pushed
+
+On RabbitMQ the ledgers of these names lie in a file, and the broker has two queues:
+
+carillon.SITE.daemon               exclusive: of the daemon that runs the schedule
+carillon.SITE.ledger               one message: the entries' ledger, for the daemon that runs it next
 """
 
 from __future__ import annotations
@@ -28,6 +33,16 @@ def entries_ledger(site: Public) -> Public:
 def feed_ledger(site: Public, feed: Public, epoch: str) -> Public:
     """Name the ledger of what a feed has pushed in one epoch of its spool."""
     return Public(f"{PREFIX}:{site}:feed:{feed}:{epoch}")
+
+
+def lock_queue(site: Public) -> str:
+    """Name the queue on RabbitMQ that the daemon which runs a site's schedule has for itself."""
+    return f"carillon.{site}.daemon"
+
+
+def estate_queue(site: Public) -> str:
+    """Name the queue on RabbitMQ in which that daemon leaves the entries' ledger to the next."""
+    return f"carillon.{site}.ledger"
 
 
 def occurrence_id(site: str, entry: str, occurrence_us: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,12 @@ _SAME = (
 )  # fmt: skip
 """Options with a field of their name."""
 
+_CONTENT_TYPES = {
+    "application/json": "json",
+    "application/x-yaml": "yaml",
+    "application/x-msgpack": "msgpack",
+}
+
 _OTHERS = frozenset(
     (
         "chain", "chord", "countdown", "eta", "expires", "link", "link_error", "soft_time_limit", "stamped_headers",
@@ -45,7 +52,7 @@ def request_of(signature: Signature, options: Mapping[str, Any], *, at: datetime
         RequestInvalid: an option that is not known; the others are checked when the message is built.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    stamped = given.get("stamped_headers", ())
+    stamped = _stamped(given.get("stamped_headers"))
     for name in given:
         if name not in DESTINATION | _OF_THE_SENDER | _OTHERS and name not in _SAME and name not in stamped:
             message = f"task {signature.task!r}: {name!r} is no option of a message"
@@ -63,9 +70,33 @@ def request_of(signature: Signature, options: Mapping[str, Any], *, at: datetime
         error_links=listed(given.get("link_error")),
         chain=listed(given.get("chain"))[::-1],  # Celery's has the next one last
         chord=given.get("chord"),
-        stamps={name: given[name] for name in stamped},
+        stamps={name: options.get(name) for name in stamped},
     )
+    for name in ("argsrepr", "kwargsrepr"):
+        if not isinstance(given.get(name, ""), str):
+            message = f"{name}: text is needed"
+            raise RequestInvalid(message)
     return request._replace(**{name: given[name] for name in _SAME if name in given})
+
+
+def check_accepted(request: TaskRequest, accept_content: Iterable[str] | None) -> None:
+    """Refuse what workers drop unread.
+
+    Args:
+        request: about to be sent.
+        accept_content: the workers' setting of that name: serializers or content types; ``None`` if nobody knows it.
+
+    Raises:
+        RequestInvalid: the serializer is not among them.
+    """
+    if accept_content is None:
+        return
+    names = {_CONTENT_TYPES.get(one, one) for one in accept_content}
+    if request.serializer not in names:
+        message = (
+            f"task {request.task!r}: serializer {request.serializer} is not in accept_content; workers would drop it"
+        )
+        raise RequestInvalid(message, hint=f"the application accepts {', '.join(sorted(names))}")
 
 
 def listed(value: object) -> list[Any]:
@@ -75,13 +106,31 @@ def listed(value: object) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+def _stamped(names: object) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
+        message = "stamped_headers: a list of names is needed"
+        raise RequestInvalid(message)
+    return tuple(names)
+
+
 def _eta(given: Mapping[str, Any], at: datetime) -> datetime | None:
     # A countdown wins, and one of zero is none (as_task_v2 in celery/app/amqp.py).
     countdown = given.get("countdown")
-    return after(countdown, at=at) if countdown else _instant(given.get("eta"), at, "eta")
+    return after(countdown, at=at) if countdown else _written(given.get("eta"), "eta")
 
 
 def _instant(value: Any, at: datetime, label: str) -> datetime | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return after(value, at=at, label=label) if is_number else _written(value, label)
+
+
+def _written(value: Any, label: str) -> datetime | None:
     if value is None or isinstance(value, datetime):
         return value
-    return datetime.fromisoformat(value) if isinstance(value, str) else after(value, at=at, label=label)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    message = f"{label}: not an instant"
+    raise RequestInvalid(message, hint="a datetime with a time zone, or such a text as 2026-10-25T00:00:00+01:00")

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import click
 
+from daemon.public import escaped
+
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
-    """Print rows under their headings; identifiers are never cut."""
+    """Print rows under their headings; identifiers are never cut, and what could steer a terminal or end a line is escaped."""
+    rows = [[escaped(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             click.echo("\t".join(row))

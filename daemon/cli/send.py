@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from daemon.cli.celery_side import ask
+from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, instant_us, site_option
 from daemon.clock import instant
 from daemon.dispatch import Client, LinkTo, TaskMeta, TaskUncertain, TaskUnsent
 from daemon.errors import BrokerDown
+from daemon.public import escaped
 from daemon.site import Site
 
 ANSWER_LIMIT_S = 10.0
@@ -84,11 +86,13 @@ def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given
     result = None if meta is None else meta.result
     if as_json:
         found = {"task_id": task_id, "queue": queues[0] if len(queues) == 1 else None, "queues": queues}
-        click.echo(orjson.dumps(found if wait is None else {**found, "state": state, "result": result}, default=str))
+        click.echo(json_text(found if wait is None else {**found, "state": state, "result": result}))
     else:
         click.echo(task_id)
         if wait is not None:
-            click.echo(f"{state}  {orjson.dumps(result, default=str).decode()}")
+            click.echo(f"{escaped(state)}  {json_text(result)}")
+    if wait_s is not None and meta is None:
+        click.echo(f"no result within {wait_s:g} s; ask later: carillon tasks show {escaped(task_id)}", err=True)
     if wait is not None and state in NOT_GOOD:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -120,8 +124,8 @@ def _links(names: Sequence[str]) -> list[LinkTo] | None:
 
 def _json(text: str, kind: type, option: str) -> Any:
     try:
-        value = orjson.loads(text)
-    except ValueError as error:
+        value = json.loads(text)  # orjson turns integers beyond 64 bits into floats
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{option} is not JSON ({error})") from None
     if not isinstance(value, kind):
         raise click.UsageError(f"{option} must be a JSON {'list' if kind is list else 'object'}")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeout_option, yes_option
+from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import print_table
 from daemon.dispatch import Client, HeldTask, TaskStanding, Told, audience_of, list_held, list_workers, standings, tell
+from daemon.public import escaped
 from daemon.site import Site
 
 EXIT_NO = 1
@@ -45,7 +46,7 @@ def list_command(
     held, is_complete = ask(site_file, work)
     held = [one for one in held if state in (None, one.state) and name in (None, one.name)]
     if as_json:
-        click.echo(orjson.dumps({"complete": is_complete, "tasks": held}))
+        click.echo(json_text({"complete": is_complete, "tasks": held}))
         return
     print_table(_COLUMNS, [_cells(one) for one in held])
     if not is_complete:
@@ -66,15 +67,17 @@ def show(*, site_file: Path, task_ids: Sequence[str], results: bool, timeout: st
     """
     timeout_s = duration_s(timeout, "--timeout")
 
-    async def work(client: Client, _: Site) -> list[TaskStanding]:
+    async def work(client: Client, _: Site) -> tuple[list[TaskStanding], bool]:
         return await standings(client, task_ids, timeout_s=timeout_s)
 
-    found = ask(site_file, work)
+    found, is_complete = ask(site_file, work)
     if as_json:
-        click.echo(orjson.dumps([one.as_json(results=results) for one in found], default=str))
+        click.echo(json_text([one.as_json(results=results) for one in found]))
     else:
         columns = ("ID", "STATE", "WORKER", "DONE", "ERROR", *(("RESULT",) if results else ()))
         print_table(columns, [_standing(one, results=results) for one in found])
+    if not is_complete:
+        click.echo(INCOMPLETE, err=True)
     if any(one.state in (*FAILED, "UNKNOWN") for one in found):
         raise click.exceptions.Exit(EXIT_NO)
 
@@ -116,29 +119,40 @@ def cancel(
         return await tell(client, method, options, audience_of(), timeout_s=timeout_s)
 
     told = ask(site_file, work)
+    _report(told, "them" if stamps or len(task_ids) > 1 else "it", as_json=as_json)
+    if not told.is_done:
+        raise click.exceptions.Exit(EXIT_NO)
+
+
+def _report(told: Told, what: str, *, as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps({"workers": sorted(told.by_node), "errors": dict(told.errors)}))
+        click.echo(
+            json_text({"complete": told.is_complete, "workers": sorted(told.by_node), "errors": dict(told.errors)})
+        )
     else:
         for name in sorted(told.by_node):
-            click.echo(f"{name} will not run {'them' if stamps or len(task_ids) > 1 else 'it'}")
+            click.echo(f"{escaped(name)} will not run {what}")
         for name, text in sorted(told.errors.items()):
-            click.echo(f"{name}: {text}", err=True)
-    if not told.is_done:
-        if not told.by_node and not told.errors:
-            click.echo("no worker answers; a worker that is started later asks the others only", err=True)
-        raise click.exceptions.Exit(EXIT_NO)
+            click.echo(f"{escaped(name)}: {escaped(text)}", err=True)
+    if not told.is_complete:
+        click.echo(INCOMPLETE, err=True)
+    if not told.by_node and not told.errors:
+        click.echo("no worker answers; nobody keeps it for a worker that is started later", err=True)
 
 
 @tasks.command()
 @site_option()
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
-def forget(*, site_file: Path, task_ids: Sequence[str]) -> None:
+@json_option()
+def forget(*, site_file: Path, task_ids: Sequence[str], as_json: bool) -> None:
     """Remove the stored results of tasks."""
 
     async def work(client: Client, _: Site) -> None:
         await client.forget(task_ids)
 
     ask(site_file, work)
+    if as_json:
+        click.echo(json_text({"forgotten": task_ids}))
 
 
 @tasks.command()
@@ -149,18 +163,23 @@ def names(*, site_file: Path, timeout: str, as_json: bool) -> None:
     """List the tasks that are known, and how many workers know each: from the application, the site file, and the workers."""
     timeout_s = duration_s(timeout, "--timeout")
 
-    async def work(client: Client, site: Site) -> dict[str, int]:
+    async def work(client: Client, site: Site) -> tuple[dict[str, int], bool]:
         found = dict.fromkeys(site.celery.tasks, 0)
-        for row in (await list_workers(client, timeout_s=timeout_s)).rows if client.has_control else ():
+        if not client.has_control:
+            return dict(sorted(found.items())), True
+        asked = await list_workers(client, timeout_s=timeout_s)
+        for row in asked.rows:
             for name in row.tasks:
                 found[name] = found.get(name, 0) + 1
-        return dict(sorted(found.items()))
+        return dict(sorted(found.items())), asked.is_complete
 
-    counts = ask(site_file, work)
+    counts, is_complete = ask(site_file, work)
     if as_json:
-        click.echo(orjson.dumps(counts))
+        click.echo(json_text(counts))
     else:
         print_table(("TASK", "WORKERS"), [(name, str(count)) for name, count in counts.items()])
+    if not is_complete:
+        click.echo(INCOMPLETE, err=True)
 
 
 def _cells(one: HeldTask) -> tuple[str, ...]:
@@ -170,7 +189,7 @@ def _cells(one: HeldTask) -> tuple[str, ...]:
 def _standing(one: TaskStanding, *, results: bool) -> tuple[str, ...]:
     found = one.as_json(results=results)
     cells = (one.task_id, one.state, one.worker or "-", _instant(found.get("done_at")), found.get("error") or "-")
-    return (*cells, orjson.dumps(found.get("result"), default=str).decode()) if results else cells
+    return (*cells, json_text(found.get("result"))) if results else cells
 
 
 def _instant(at: datetime | None) -> str:

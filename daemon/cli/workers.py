@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import orjson
 
 from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeout_option, yes_option
+from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import ago, print_table
 from daemon.dispatch import Client, Told, WorkerRow, Workers, audience_of, list_workers, tell
@@ -48,7 +48,7 @@ def list_command(*, site_file: Path, names: tuple[str, ...], match: str | None, 
     """List the workers that answer. Exits with 1 if none does."""
     found = _found(site_file, names, match, timeout)
     if as_json:
-        click.echo(orjson.dumps({"complete": found.is_complete, "workers": [row.as_json() for row in found.rows]}))
+        click.echo(json_text({"complete": found.is_complete, "workers": [row.as_json() for row in found.rows]}))
     else:
         print_table(_COLUMNS, [_cells(row) for row in found.rows])
         if not found.is_complete:
@@ -67,11 +67,13 @@ def show(*, site_file: Path, name: str, timeout: str, as_json: bool) -> None:
     """Show one worker and the tasks it knows. Exits with 1 if it does not answer."""
     found = _found(site_file, (name,), None, timeout)
     if not found.rows:
+        if as_json:
+            click.echo("null")
         click.echo(f"{name} does not answer", err=True)
         raise click.exceptions.Exit(EXIT_NO)
     row = found.rows[0].as_json()
     if as_json:
-        click.echo(orjson.dumps(row))
+        click.echo(json_text(row))
         return
     print_table(("KEY", "VALUE"), [(key, _shown(value)) for key, value in row.items()])
 
@@ -199,10 +201,12 @@ def _tell(site_file: Path, method: str, arguments: Mapping[str, Any], options: M
 
     told = ask(site_file, work)
     if method == "shutdown":
+        if options["as_json"]:
+            click.echo(json_text({"told": True}))
         click.echo("told; workers do not answer this", err=True)
         return
     if options["as_json"]:
-        click.echo(orjson.dumps({"complete": told.is_complete, "ok": dict(told.by_node), "errors": dict(told.errors),
+        click.echo(json_text({"complete": told.is_complete, "ok": dict(told.by_node), "errors": dict(told.errors),
                                  "silent": told.silent}))  # fmt: skip
     else:
         answers = [(name, "ok", _said(value)) for name, value in sorted(told.by_node.items())]

@@ -1,9 +1,9 @@
 """The way to the Celery side. The only package of the daemon that knows ``shim``."""
 
-from daemon.dispatch.addresses import EMBEDDED, check_addresses, check_runs
+from daemon.dispatch.addresses import check_addresses, check_runs
 from daemon.dispatch.application import Asked, ask_application
 from daemon.dispatch.beat_node import BeatNode, wants_beat_node
-from daemon.dispatch.celery_side import CelerySide, celery_side
+from daemon.dispatch.celery_side import EMBEDDED, CelerySide, celery_side
 from daemon.dispatch.choice import SiteDispatcher, make_dispatcher
 from daemon.dispatch.client import as_daemon_error, open_site_client
 from daemon.dispatch.dispatcher import LOOK_EVERY_S, BrokerState, CeleryDispatcher
@@ -15,6 +15,7 @@ from daemon.dispatch.worker_rows import WorkerRow, Workers, list_workers
 from shim.client import Client
 from shim.errors import BrokerUnavailable as TaskUnsent
 from shim.errors import PublishUncertain as TaskUncertain
+from shim.queues import QueuedMessage
 from shim.results import TaskMeta
 from shim.signature import Signature as LinkTo
 
@@ -30,6 +31,7 @@ __all__ = [
     "HeldTask",
     "LinkTo",
     "QueueRow",
+    "QueuedMessage",
     "SiteDispatcher",
     "TaskMeta",
     "TaskStanding",

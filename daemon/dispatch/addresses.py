@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from daemon.dispatch.celery_side import EMBEDDED
 from daemon.settings import Problem
 from shim.client.amqp_extra import check_amqp
 from shim.client.conf import BrokerKind, broker_address, broker_kind, foreign_results, redis_broker, redis_results
@@ -12,9 +13,6 @@ from shim.errors import BrokerUrlInvalid
 
 NO_RUN = "carillon run needs Redis, Valkey or RabbitMQ"
 NO_RUN_HINT = "tasks can be sent to this broker with carillon send, from a site without entries and feeds"
-
-EMBEDDED = "embedded"
-"""Stands for a private Valkey in the state folder."""
 
 
 def check_addresses(conf: Mapping[str, Any]) -> list[Problem]:

@@ -15,6 +15,9 @@ import anyio
 from daemon.settings import Problem, Settings
 from shim.app import AppAddress, AppError, AppFacts, AppSource, app_environment
 
+STDERR_LINES = 4
+"""Of what a failing application printed so many lines are shown; a problem stands on one line."""
+
 FOLDER = "application"
 """Where the last answer is kept, in the state folder."""
 
@@ -53,8 +56,15 @@ def ask_application(settings: Settings, site_folder: Path, environment: Mapping[
         try:
             facts = anyio.run(AppSource(address, kept, within_s=celery.app_timeout).load)
         except AppError as error:
-            return Asked(None, address, (Problem(("celery", "app"), str(error), error.hint),))
+            return Asked(None, address, (Problem(("celery", "app"), _said(error), error.hint),))
     return Asked(facts, address)
+
+
+def _said(error: AppError) -> str:
+    """Write what went wrong and the end of what the application printed, for one line."""
+    message, _, rest = str(error).partition("\n")
+    lines = [line.strip() for line in rest.splitlines() if line.strip(" ^~\t")]
+    return " | ".join([message, *(line for line in lines[-STDERR_LINES:] if line not in message)])
 
 
 def _unfit(python: Path) -> Problem | None:

@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 
 from daemon.clock import Clock
-from daemon.dispatch.ledger import Estate, Offer, conclude, entry_key, judge
+from daemon.dispatch.ledger import Estate, Kept, Offer, conclude, entry_key, judge
 from daemon.dispatch.ledger_file import LedgerFile
 from daemon.errors import LedgerFailed
 from daemon.ports import FaultPoint, Settled, Settlement
@@ -23,6 +23,7 @@ from shim.amqp.outbox import Outbox
 from shim.amqp.outbox_store import Entered, OutboxEntry, OutboxFailed
 
 T = TypeVar("T")
+_KEPT = {Entered.ACCEPTED: Kept.STORED, Entered.KNOWN: Kept.KNOWN, Entered.FULL: Kept.NO_ROOM}
 
 
 @dataclass(slots=True, eq=False)
@@ -156,15 +157,15 @@ class Booking:
         ]
         self._at("outbox.before")
         try:
-            entered = await self._outbox.enter(entries) if entries else []
+            kept = [_KEPT[one] for one in await self._outbox.enter(entries)] if entries else []
         except OutboxFailed as error:
             self._failed(str(error))
-            entered = [Entered.FULL] * len(entries)
+            kept = [Kept.NO_ROOM] * len(entries)
         else:
-            if Entered.FULL in entered:
+            if Kept.NO_ROOM in kept:
                 self._failed("the outbox holds as much as it may; nothing more is taken until some of it is sent")
         self._at("outbox.entered")
-        settlements, advances = conclude(offers, verdicts, entered, now_us)
+        settlements, advances = conclude(offers, verdicts, kept, now_us)
         if advances:
             try:
                 await self._on_thread(self._ledger.advance, advances, now_us)

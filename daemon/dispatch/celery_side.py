@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from daemon.dispatch.addresses import EMBEDDED
 from daemon.settings import Settings
 from shim.app import AppAddress, AppFacts, DeclaredTask, KnownTask, declared_tasks, task_options
 from shim.routing import Router, routing_from_conf
+
+EMBEDDED = "embedded"
+"""Stands for a private Valkey in the state folder."""
 
 _TABLES = ("broker_transport_options", "result_backend_transport_options")
 
@@ -31,12 +33,12 @@ class CelerySide:
     @property
     def is_embedded(self) -> bool:
         """Say whether the broker is the private one of the state folder."""
-        return bool(self.conf["broker_url"] == EMBEDDED)
+        return bool(self.conf.get("broker_url") == EMBEDDED)
 
     def beside(self, embedded_url: str | None) -> CelerySide:
         """Give the same with the address of the private broker filled in; it serves for results too, if nothing else does."""
         conf = dict(self.conf)
-        if conf["broker_url"] == EMBEDDED:
+        if self.is_embedded:
             conf["broker_url"] = embedded_url
             conf["result_backend"] = conf.get("result_backend") or EMBEDDED
         if conf.get("result_backend") == EMBEDDED:

@@ -38,7 +38,7 @@ class SiteDispatcher(Dispatcher, Service, Protocol):
 
 
 def make_dispatcher(
-    side: CelerySide, *, site: Public, state_dir: Path, clock: Clock, emit: Emit, at: FaultPoint = no_fault
+    side: CelerySide, site: Public, state_dir: Path, clock: Clock, emit: Emit, *, at: FaultPoint = no_fault
 ) -> SiteDispatcher:
     """Make the dispatcher for a site's broker; nothing is opened.
 

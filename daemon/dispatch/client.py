@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from daemon.dispatch.celery_side import CelerySide
@@ -24,8 +24,22 @@ async def open_site_client(side: CelerySide) -> AsyncIterator[Client]:
         ) as client:
             yield client
     except (ShimError, BaseExceptionGroup) as error:
-        cause = unwrapped(error)
+        cause = _only_ours(error)
         raise (as_daemon_error(cause) if isinstance(cause, ShimError) else cause) from None
+
+
+def _only_ours(error: BaseException) -> BaseException:
+    """Give the first of several failures if all of them are expected: a broker that is away fails whatever is under way."""
+    leaves = list(_leaves(error))
+    return leaves[0] if all(isinstance(one, (ShimError, DaemonError)) for one in leaves) else unwrapped(error)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
 
 
 def as_daemon_error(error: ShimError) -> DaemonError:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 import orjson
 
 from daemon.ports import Settled, Settlement, Ticket
-from shim.amqp.outbox_store import Entered
 from shim.amqp.wire import AmqpMessage
 
 TOLERANCE_US = 20_000
@@ -29,6 +29,15 @@ class Offer(NamedTuple):
 
     ticket: Ticket
     message: AmqpMessage | None
+
+
+class Kept(Enum):
+    """What the outbox did with a message."""
+
+    STORED = "stored"
+    KNOWN = "known"
+    """An earlier attempt had stored it."""
+    NO_ROOM = "no-room"
 
 
 class Advance(NamedTuple):
@@ -90,7 +99,7 @@ def _judge(ticket: Ticket, there: str | None, now_us: int) -> Settlement | None:
 
 
 def conclude(
-    offers: Sequence[Offer], verdicts: Sequence[Settlement | None], entered: Iterable[Entered], now_us: int
+    offers: Sequence[Offer], verdicts: Sequence[Settlement | None], kept: Iterable[Kept], now_us: int
 ) -> tuple[list[Settlement], list[Advance]]:
     """Say what became of each order, and how the ledger advances for it.
 
@@ -99,18 +108,18 @@ def conclude(
     Args:
         offers: as for ``judge``.
         verdicts: what it said.
-        entered: what the outbox answered for each message of a ticket that holds.
+        kept: what the outbox did with each message of a ticket that holds.
         now_us: this machine's clock.
     """
-    answers = iter(entered)
+    answers = iter(kept)
     settlements: list[Settlement] = []
     advances: list[Advance] = []
     is_cut = False
     for (ticket, message), verdict in zip(offers, verdicts, strict=True):
         answer = next(answers) if verdict is None and message is not None else None
-        is_cut = is_cut or answer is Entered.FULL
+        is_cut = is_cut or answer is Kept.NO_ROOM
         if is_cut:  # a key that is known was entered by an earlier attempt
-            settlements.append(Settlement(Settled.UNAVAILABLE) if answer is Entered.KNOWN else NOT_SENT)
+            settlements.append(Settlement(Settled.UNAVAILABLE) if answer is Kept.KNOWN else NOT_SENT)
         elif verdict is not None:
             settlements.append(verdict)
         else:

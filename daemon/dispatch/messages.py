@@ -11,7 +11,7 @@ from daemon.dispatch.celery_side import CelerySide
 from daemon.ports import WorkItem
 from daemon.settings.problems import KeyPath
 from shim.app import AppRouter
-from shim.call_options import request_of
+from shim.call_options import check_accepted, request_of
 from shim.client.amqp_extra import amqp_trial
 from shim.envelope import Envelope
 from shim.envelope_maker import EnvelopeMaker
@@ -48,8 +48,8 @@ class MessageMaker:
         )
 
     def asks_app(self, item: WorkItem) -> bool:
-        """Say whether a function of the application decides where it goes."""
-        return item.queue is None and self.router.asks_app(item.task)
+        """Say whether a function of the application has a say in where and how it goes; one may beside a queue of its own."""
+        return self.router.asks_app(item.task)
 
     async def routed(self, item: WorkItem, app: AppRouter) -> Routed:
         """Have the application say where ``item`` goes.
@@ -76,11 +76,12 @@ class MessageMaker:
         """Say what is asked of workers, and where it goes; arguments as ``make``.
 
         Raises:
-            RequestInvalid: it can go nowhere.
+            RequestInvalid: it can go nowhere, or workers would drop it unread.
         """
         if routed is None:
             routed = self.router.route(item.task, self._options(item))
         request = _request_with(item, routed.options, now) if routed.options else _request(item)
+        check_accepted(request, self._side.conf.get("accept_content"))
         return request, routed
 
     def _options(self, item: WorkItem) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from shim.results import TaskMeta
 OUTBOX_FILE = "outbox.sqlite"
 FINISH_LIMIT_S = 5.0
 FINISH_LOOK_S = 0.05
+LEAVE_LIMIT_S = 2.0
 EVENTS_LIMIT = 1000
 """``task-sent`` events that wait to be told; beyond it the oldest are dropped, and Flower hears of those tasks from workers."""
 
@@ -204,8 +205,9 @@ class OutboxDispatcher:
 
     async def _finish(self, outbox: Outbox) -> None:
         with anyio.move_on_after(FINISH_LIMIT_S):
-            while not (outbox.trouble.broker or outbox.trouble.queues) and (await outbox.counts()).waiting:  # noqa: ASYNC110 - what is waited for is in the file
+            while self._turn.is_connected and not outbox.trouble.queues and (await outbox.counts()).waiting:  # noqa: ASYNC110 - what is waited for is in the file
                 await anyio.sleep(FINISH_LOOK_S)
+        with anyio.move_on_after(LEAVE_LIMIT_S):
             await self._turn.leave()
 
     async def _close(self) -> None:

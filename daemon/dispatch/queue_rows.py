@@ -8,6 +8,7 @@ from datetime import datetime
 
 from shim.client import Client
 from shim.control import methods
+from shim.errors import RequestInvalid
 from shim.queues import Backlog, consumers_by_queue
 
 OK, NO_CONSUMER, BLOCKED = "ok", "no consumer", "blocked"
@@ -42,8 +43,10 @@ class QueueRow:
         return self.state == NO_CONSUMER
 
 
-async def list_queues(client: Client, wanted: Iterable[str], *, now: datetime, timeout_s: float) -> list[QueueRow]:
-    """Look at the queues of a site, those its workers take from included.
+async def list_queues(
+    client: Client, wanted: Iterable[str], *, now: datetime, timeout_s: float
+) -> tuple[list[QueueRow], bool]:
+    """Look at the queues of a site, those its workers take from included, and say whether all workers have answered.
 
     Args:
         client: of the site.
@@ -58,16 +61,18 @@ async def list_queues(client: Client, wanted: Iterable[str], *, now: datetime, t
     consumers = consumers_by_queue(answers.by_node)
     names = sorted({*wanted, *consumers})
     backlogs = await client.queues.backlogs(names)
-    return [_row(backlogs.by_queue[name], consumers.get(name, ()), now) for name in names]
+    return [_row(backlogs.by_queue[name], consumers.get(name, ()), now) for name in names], answers.is_complete
 
 
 def site_queues(client: Client, items: Iterable[tuple[str, str | None]]) -> set[str]:
     """Name the queues a site knows of: those declared, the default, and where its ``items`` (task, queue) go."""
     names = {queue.name for queue in client.router.queues}
     for task, queue in items:
-        if queue is None and client.router.asks_app(task):
-            continue
-        names.update(client.queues_of(task, queue))
+        try:
+            names.update(client.queues_of(task, queue))
+        except RequestInvalid:
+            if not client.router.asks_app(task):
+                raise
     return names
 
 

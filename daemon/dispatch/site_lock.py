@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import anyio
 
+from daemon.keys import estate_queue, lock_queue
 from daemon.public import Public
 from shim.amqp.connector import AmqpConnection, AmqpConnector
 from shim.amqp.declaring import declare
@@ -28,8 +29,8 @@ class SiteLock:
         """Keep names and how to connect; no I/O happens here."""
         self._connector = connector
         self._connection: AmqpConnection | None = None
-        self._queue = DeclareQueue(f"carillon.{site}.daemon", durable=False, exclusive=True, auto_delete=True)
-        self.estate_queue = QueueDeclaration(f"carillon.{site}.ledger", arguments={"x-max-length": 1})
+        self._queue = DeclareQueue(lock_queue(site), durable=False, exclusive=True, auto_delete=True)
+        self.estate_queue = QueueDeclaration(estate_queue(site), arguments={"x-max-length": 1})
         """Holds one message, the newest; whoever publishes to it must declare it so."""
 
     @property

@@ -77,6 +77,11 @@ class SiteTurn:
             held_at_s is not None and self._lock.is_connected and self._clock.monotonic_s() - held_at_s <= HOLD_LIMIT_S
         )
 
+    @property
+    def is_connected(self) -> bool:
+        """Say whether the broker can be reached, as far as is known."""
+        return self._lock.is_connected
+
     def may_enter(self, ledger: str) -> bool:
         """Say whether orders of a ledger may be carried out now."""
         return self.is_ours if ledger == self._ledger else self._lock.is_connected

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import anyio
-
+from daemon.dispatch.telling import ask_together
 from shim.client import Client
-from shim.control import EVERYONE, Answers, Audience, TaskRow, found_tasks, methods, scheduled_rows, task_rows
+from shim.control import EVERYONE, Audience, TaskRow, found_tasks, methods, scheduled_rows, task_rows
 from shim.results import TaskMeta
 
 UNKNOWN = "UNKNOWN"
@@ -69,15 +68,8 @@ async def list_held(client: Client, audience: Audience = EVERYONE, *, timeout_s:
     Raises:
         ShimError: the broker does not answer.
     """
-    answers: dict[str, Answers] = {}
     commands = {"active": methods.active(safe=True), "reserved": methods.reserved(), "scheduled": methods.scheduled()}
-
-    async def ask(name: str) -> None:
-        answers[name] = await client.control.call(commands[name], audience, timeout_s=timeout_s)
-
-    async with anyio.create_task_group() as tasks:
-        for name in commands:
-            tasks.start_soon(ask, name)
+    answers = await ask_together(client, commands, audience, timeout_s=timeout_s)
     found = [
         _held(state, worker, row)
         for state in ("active", "reserved")
@@ -92,27 +84,31 @@ async def list_held(client: Client, audience: Audience = EVERYONE, *, timeout_s:
     return found, all(one.is_complete for one in answers.values())
 
 
-async def standings(client: Client, task_ids: Sequence[str], *, timeout_s: float) -> list[TaskStanding]:
-    """Say what is known of tasks: their results, else which worker holds them.
+async def standings(client: Client, task_ids: Sequence[str], *, timeout_s: float) -> tuple[list[TaskStanding], bool]:
+    """Say what is known of tasks, their results, else which worker holds them, and whether all workers asked have answered.
 
     Raises:
         ShimError: broker or result back-end do not answer.
     """
     metas = await client.fetch(task_ids) if client.results is not None else {}
-    held = await _holders(client, [one for one in task_ids if one not in metas or not metas[one].is_ready], timeout_s)
-    return [_standing(task_id, metas.get(task_id), held) for task_id in task_ids]
+    open_ids = [one for one in task_ids if one not in metas or not metas[one].is_ready]
+    held, is_complete = await _holders(client, open_ids, timeout_s)
+    return [_standing(task_id, metas.get(task_id), held) for task_id in task_ids], is_complete
 
 
-async def _holders(client: Client, task_ids: Sequence[str], timeout_s: float) -> dict[str, tuple[str, str]]:
-    """Find the state and the worker of those ids that are held."""
+async def _holders(
+    client: Client, task_ids: Sequence[str], timeout_s: float
+) -> tuple[dict[str, tuple[str, str]], bool]:
+    """Find the state and the worker of those ids that are held, and say whether all workers have answered."""
     if not task_ids or not client.has_control:
-        return {}
+        return {}, True
     answers = await client.control.call(methods.query_task(*task_ids), timeout_s=timeout_s)
-    return {
+    found = {
         task_id: (state, worker)
         for worker, rows in found_tasks(answers).items()
         for task_id, (state, _) in rows.items()
     }
+    return found, answers.is_complete
 
 
 def _standing(task_id: str, meta: TaskMeta | None, held: Mapping[str, tuple[str, str]]) -> TaskStanding:

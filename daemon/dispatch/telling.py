@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from shim.client import Client
-from shim.control import EVERYONE, Audience, Command, matching, methods, only
+from shim.control import EVERYONE, Answers, Audience, Command, matching, methods, only
+from shim.errors import ShimError
 
 METHODS = (
     "add_consumer", "autoscale", "cancel_consumer", "disable_events", "enable_events", "heartbeat", "ping", "pool_grow",
@@ -67,3 +70,29 @@ async def tell(
     answers = await client.control.call(command, audience, timeout_s=timeout_s)
     by_node = {node: value for node, value in answers.by_node.items() if node not in answers.errors}
     return Told(by_node, dict(answers.errors), answers.silent, answers.is_complete)
+
+
+async def ask_together(
+    client: Client, commands: Mapping[str, Command], audience: Audience, *, timeout_s: float
+) -> dict[str, Answers]:
+    """Ask workers several things at once and give the answers to each.
+
+    Raises:
+        ShimError: the broker does not answer; of several that say so, the first.
+    """
+    answers: dict[str, Answers] = {}
+    failures: list[ShimError] = []
+
+    async def ask(name: str, command: Command) -> None:
+        try:
+            answers[name] = await client.control.call(command, audience, timeout_s=timeout_s)
+        except ShimError as error:
+            failures.append(error)
+            tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for name, command in commands.items():
+            tasks.start_soon(ask, name, command)
+    if failures:
+        raise failures[0]
+    return answers

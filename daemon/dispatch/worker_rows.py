@@ -6,14 +6,11 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import anyio
-
+from daemon.dispatch.telling import ask_together
 from shim.client import Client
 from shim.control import (
     EVERYONE,
-    Answers,
     Audience,
-    Command,
     methods,
     queue_rows,
     registered_names,
@@ -79,14 +76,7 @@ async def list_workers(client: Client, audience: Audience = EVERYONE, *, timeout
         "registered": methods.registered(),
         "report": methods.report(),
     }
-    answers: dict[str, Answers] = {}
-
-    async def ask(name: str, command: Command) -> None:
-        answers[name] = await client.control.call(command, audience, timeout_s=timeout_s)
-
-    async with anyio.create_task_group() as tasks:
-        for name, command in commands.items():
-            tasks.start_soon(ask, name, command)
+    answers = await ask_together(client, commands, audience, timeout_s=timeout_s)
     stats, queues = worker_stats(answers["stats"]), queue_rows(answers["queues"])
     active, reserved = task_rows(answers["active"]), task_rows(answers["reserved"])
     scheduled, registered = scheduled_rows(answers["scheduled"]), registered_names(answers["registered"])

@@ -72,7 +72,8 @@ class Client:
         self._tasks: TaskGroup | None = None
         self._name = client_name
         self._app = AppRouter(app) if app is not None else None
-        self._addressing = Addressing(self.router, self._app, task_options, new_id)
+        accepted = conf.get("accept_content")
+        self._addressing = Addressing(self.router, self._app, task_options, new_id, accept_content=accepted)
         self._new_id = new_id
         self._now = now
         self._carrier: Carrier | None = None

@@ -12,7 +12,7 @@ from shim.canvas import CanvasPlan, CanvasSender
 from shim.claim import Claim, Outcome, Write, WriteResult
 from shim.client.carrier import Parcel
 from shim.envelope_maker import EnvelopeMaker
-from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
+from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain, ShimError
 from shim.foreign import SentCanvas
 from shim.link import Link
 from shim.publisher import Publisher
@@ -115,6 +115,7 @@ class RedisCarrier:
 
     async def _settle(self, writes: list[Write], push: Push, timeout_s: float, *, may_repeat: bool) -> bool:
         was_sent, were_before, is_under_way = False, True, False
+        why: ShimError | None = None
         pause_s = PAUSE_FIRST_S
         with anyio.move_on_after(timeout_s):
             while True:
@@ -129,6 +130,7 @@ class RedisCarrier:
                     return were_before
                 if was_sent and not may_repeat:
                     break
+                why = await self._why()
                 await anyio.sleep(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_LAST_S)
         if was_sent or is_under_way:
@@ -136,8 +138,19 @@ class RedisCarrier:
             raise PublishUncertain(
                 message, hint="send it again under the same id: it happens once" if may_repeat else ""
             )
+        if why is not None:
+            message = f"{why}; nothing was sent"
+            raise BrokerUnavailable(message, hint=why.hint)
         message = f"{self.link.url}: no connection; nothing was sent"
         raise BrokerUnavailable(message, hint="is the server running, and is the address right?")
+
+    async def _why(self) -> ShimError | None:
+        """Ask the server anything, to hear why it cannot be reached; ``None`` if it can again."""
+        try:
+            await self.link.call("PING")
+        except ShimError as error:
+            return error
+        return None
 
     def _judged(self, result: WriteResult) -> Outcome:
         if result.outcome is Outcome.WRONG_TYPE:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shim import option
 from shim.errors import RequestInvalid
 from shim.link import Link
 from shim.queues.backlog import Backlog, Backlogs, count_unacked
-from shim.queues.message import QueuedMessage, read_message, read_routing_key, readdress
+from shim.queues.message import QueuedMessage, read_message, read_routing_key, read_sent_at, readdress
 from shim.script import Script
 from shim.transport import RedisTransport
 
@@ -21,9 +22,15 @@ MOVE = Script("shim.queues", "move.lua")
 QUEUES_PER_LOOK = 200
 PEEK_LIMIT = 1000
 MOVED_PER_CALL = 100
+MOVED_BYTES_PER_CALL = 8 * 1024 * 1024
+"""What one step of a move reads, and writes twice; a single larger message travels alone."""
+
 UNPARKED_PER_CALL = 500
 UNACKED_LOOK_LIMIT = 10_000
 """Unacknowledged messages looked at to tell queues apart; beyond it only their total is known."""
+
+NEXT_END_BYTES = 4096
+"""Of each message next in line only the end is read, where its properties are; a thousand queues may hold large ones."""
 
 HELD_END_BYTES = 2048
 """A routing key has at most 255 characters, each at most 6 bytes long in JSON."""
@@ -73,7 +80,7 @@ class Queues:
         for first in range(0, max(len(names), 1), QUEUES_PER_LOOK):
             part = names[first : first + QUEUES_PER_LOOK]
             keys = [key for name in part for key in self._transport.list_keys(name)]
-            *looks, total = await LOOK.run(self._link, [*keys, self._unacked])
+            *looks, total = await LOOK.run(self._link, [*keys, self._unacked], [NEXT_END_BYTES])
             steps = len(self._transport.priority_steps)
             for place, name in enumerate(part):
                 found[name] = _backlog(name, keys, looks, place * steps, steps)
@@ -140,19 +147,20 @@ class Queues:
         A message that a worker takes meanwhile is not moved, and none is in both queues at any time.
 
         Raises:
-            RequestInvalid: both queues are the same.
+            RequestInvalid: both queues are the same, or the other cannot be a queue's name.
             ShimError: as ``Link.call``; what was moved until then stays moved.
         """
         if queue == to:
             message = f"queue {queue!r}: a queue cannot be moved to itself"
             raise RequestInvalid(message)
+        option.name(to, f"queue {to[: option.NAME_LIMIT]!r}")
         done = left = 0
         for key, target in zip(self._transport.list_keys(queue), self._transport.list_keys(to), strict=True):
             length = int(await self._link.call("LLEN", key))
             budget = length if count is None else min(length, count - done)
-            skipped = 0
+            skipped, size = 0, 1
             while budget > 0:
-                size = min(budget, MOVED_PER_CALL)
+                size = min(budget, size)
                 raws = list(reversed(await self._link.call("LRANGE", key, -size - skipped, -1 - skipped)))
                 if not raws:
                     break
@@ -161,6 +169,7 @@ class Queues:
                 skipped += len(raws) - len(pairs)
                 budget -= len(raws)
                 done += moved
+                size = min(2 * size, MOVED_PER_CALL, max(MOVED_BYTES_PER_CALL // max(map(len, raws)), 1))
             left += skipped
         return Moved(done, left)
 
@@ -186,7 +195,7 @@ class Queues:
 def _backlog(queue: str, keys: Sequence[str], looks: Sequence[int | bytes | None], place: int, steps: int) -> Backlog:
     lengths = [int(looks[2 * number] or 0) for number in range(place, place + steps)]
     tails = [looks[2 * number + 1] for number in range(place, place + steps)]
-    sent = [read_message(tail).sent_at for tail in tails if isinstance(tail, bytes)]
+    sent = [read_sent_at(tail) for tail in tails if isinstance(tail, bytes)]
     return Backlog(
         queue,
         sum(max(length, 0) for length in lengths),

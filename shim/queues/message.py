@@ -13,6 +13,7 @@ from typing import Any
 UNREADABLE = "(unreadable)"
 """Stands for the task name of a list element that is no message."""
 
+_TIMESTAMP = re.compile(rb'"timestamp": ?(\d{1,12}(?:\.\d{1,12})?) ?[,}]')
 _LAST_TEXT = re.compile(rb'("(?:[^"\\]|\\.)*")\s*\]\s*$')
 
 
@@ -67,6 +68,12 @@ def read_message(raw: bytes) -> QueuedMessage:
         was_redelivered=headers.get("redelivered") is True,
         raw=raw,
     )
+
+
+def read_sent_at(end: bytes) -> datetime | None:
+    """Read when a message was sent, of the message or of its end; the properties stand last (``kombu``, and the shim)."""
+    found = _TIMESTAMP.search(end, max(end.rfind(b'"properties"'), 0))
+    return None if found is None else _instant(float(found[1]))
 
 
 def readdress(raw: bytes, queue: str) -> bytes | None:

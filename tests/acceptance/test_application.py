@@ -87,6 +87,28 @@ def test_a_function_of_the_application_decides_for_a_task_sent_by_hand(site: Pat
     assert valkey.client.llen("ward:lane-3") == 1
 
 
+def test_a_queue_that_is_given_goes_before_the_function_and_its_other_options_count(
+    site: Path, valkey: ValkeyServer
+) -> None:
+    (site.parent / "project.py").write_text(
+        PROJECT.replace('{"queue": f"lane-{len(kwargs)}"}', '{"queue": "x", "priority": 3}')
+    )
+    site.write_text(site.read_text().replace("kwargs = { a = 1, b = 2 }", 'options.queue = "mine"'))
+    assert carillon("check", "-c", site).returncode == 0
+    done = carillon("send", "-c", site, "wards.move", "--queue", "mine", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["queues"] == ["mine"]
+    assert valkey.client.llen("ward:mine\x06\x163") == 1
+    done = carillon("queues", "list", "-c", site, "--json", "--timeout", "0.3")
+    assert {"mine", "batch"} <= {row["name"] for row in json.loads(done.stdout)["queues"]}
+
+
+def test_a_serializer_the_application_does_not_accept_is_an_error(site: Path) -> None:
+    site.write_text(site.read_text() + '\n[task."reports.nightly"]\nserializer = "yaml"\n')
+    done = carillon("check", "-c", site)
+    assert (done.returncode, "not in accept_content" in done.stderr + done.stdout) == (78, True)
+
+
 def test_a_task_the_application_does_not_know_is_an_error_with_the_nearest_name(site: Path) -> None:
     site.write_text(site.read_text().replace('"reports.nightly"', '"reports.nightyl"'))
     done = carillon("check", "-c", site)
@@ -103,7 +125,10 @@ def test_an_application_that_fails_is_shown_with_what_it_said(site: Path) -> Non
     (site.parent / "project.py").write_text("import no_such_module\n")
     done = carillon("check", "-c", site)
     assert done.returncode == 78
-    assert "no_such_module" in done.stderr + done.stdout
+    [problem] = [line for line in (done.stderr + done.stdout).splitlines() if "celery.app" in line]
+    assert "no_such_module" in problem
+    assert "project.py" in problem
+    assert "\\n" not in problem
 
 
 @pytest.mark.parametrize(

@@ -160,17 +160,55 @@ async def test_a_sent_event_is_published_before_the_message_can_be_taken(valkey:
 
 async def test_what_no_worker_could_take_is_refused_before_anything_is_sent(valkey: ValkeyServer) -> None:
     async with opened(valkey.url) as client:
-        for options in (
+        refused: tuple[dict[str, Any], ...] = (
             {"countdwn": 5},
             {"countdown": 1, "eta": datetime(2030, 1, 1, tzinfo=UTC)},
             {"eta": datetime(2027, 1, 1)},  # noqa: DTZ001 - the naive instant is what is refused
             {"headers": {"id": "x"}},
             {"priority": 10},
             {"serializer": "pickle"},
-        ):
+            {"eta": "tomorrow"},
+            {"eta": 5},
+            {"expires": "soon"},
+            {"expires": True},
+            {"stamped_headers": 5},
+            {"stamped_headers": "ab"},
+            {"stamped_headers": [["x"]]},
+            {"argsrepr": 5},
+            {"kwargsrepr": b"x"},
+            {"queue": 5},
+            {"queue": {"name": "q"}},
+            {"exchange": ["x"]},
+            {"routing_key": {}},
+        )
+        for options in refused:
             with pytest.raises(RequestInvalid):
                 await client.send("app.task", **options)
     assert valkey.client.dbsize() == 0
+
+
+async def test_a_serializer_that_workers_drop_is_refused_where_it_is_known_what_they_accept(
+    valkey: ValkeyServer,
+) -> None:
+    async with opened(valkey.url, accept_content=["application/json", "msgpack"]) as client:
+        await client.send("app.task", serializer="msgpack")
+        await client.send("app.task")
+        with pytest.raises(RequestInvalid, match="accept_content"):
+            await client.send("app.task", serializer="yaml")
+    assert len(queued(valkey)) == 2
+
+
+async def test_a_stamp_without_a_value_is_none_as_in_celery(valkey: ValkeyServer) -> None:
+    async with opened(valkey.url) as client:
+        await client.send("app.task", stamped_headers=["tenant", "ward"], tenant="a")
+    [message] = queued(valkey)
+    assert message["headers"]["stamps"] == {"tenant": "a", "ward": None}
+
+
+async def test_a_refused_password_is_named_when_time_is_over(valkey: ValkeyServer) -> None:
+    async with opened(valkey.url.replace("redis://", "redis://nobody:wrong@"), results=False) as client:
+        with pytest.raises(BrokerUnavailable, match=r"invalid username-password.*nothing was sent"):
+            await client.send("app.task", timeout_s=0.5)
 
 
 async def test_one_bad_call_among_many_sends_none(valkey: ValkeyServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,9 +20,20 @@ from celery import Celery
 from shim.amqp.envelope import Delivery
 from shim.client import BrokerKind, Call, Client, open_client
 from shim.client.amqp_desk import queued_message
+from shim.client.carrier import Parcel
+from shim.client.foreign_carrier import ForeignCarrier
 from shim.control import matching, methods, only
-from shim.errors import BrokerRefused, BrokerUnavailable, BrokerUrlInvalid, RequestInvalid
+from shim.errors import (
+    BrokerRefused,
+    BrokerUnavailable,
+    BrokerUrlInvalid,
+    PublishUncertain,
+    RequestInvalid,
+)
 from shim.events import EventState
+from shim.foreign import ForeignThread
+from shim.request import TaskRequest
+from shim.routing import routing_from_conf
 from tests.support.builders import site_text, write_site
 from tests.support.command import carillon
 from tests.support.publishing import until
@@ -330,6 +342,10 @@ def connections(rabbit: RabbitServer, name: str) -> int:
 # -- other brokers, and what need not be installed -----------------------------------------------------------------------
 
 
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 @pytest.fixture
 def mailbox(tmp_path: Path) -> Path:
     folder = tmp_path / "mail"
@@ -346,7 +362,29 @@ async def test_any_other_broker_is_sent_to_and_nothing_else(tmp_path: Path, mail
         with pytest.raises(RequestInvalid, match="queues: this broker is spoken to for sending only"):
             _ = client.queues
         assert not client.has_control
-    assert len(list(mailbox.glob("*.msg"))) == 1
+    assert len(files_in(mailbox)) == 1
+
+
+async def test_what_another_broker_did_not_take_is_named_and_may_be_there() -> None:
+    folders = {"data_folder_in": "/nonexistent/in", "data_folder_out": "/nonexistent/out"}
+    async with opened("filesystem://", broker_transport_options=folders) as client:
+        with pytest.raises(PublishUncertain, match="filesystem: 0 of 1 messages were surely sent"):
+            await client.send("app.task", [SECRET])
+
+
+async def test_a_library_that_hangs_leaves_it_uncertain() -> None:
+    """What it began it may still do; what waits behind it surely never ran."""
+    hanging = threading.Event()
+    thread: ForeignThread[Any] = ForeignThread(hanging.wait, lambda _: None)
+    async with thread:
+        carrier = ForeignCarrier(thread, name="sqs")
+        routed = routing_from_conf({}).route("app.task")
+        parcel = Parcel(TaskRequest("app.task", "id"), routed)
+        with pytest.raises(PublishUncertain, match="sqs: no answer in time"):
+            await carrier.send([parcel], once=None, timeout_s=0.1)
+        with pytest.raises(BrokerUnavailable, match="sqs: nothing was sent"):
+            await carrier.send([parcel], once=None, timeout_s=0.1)
+        hanging.set()
 
 
 def run_python(text: str) -> str:

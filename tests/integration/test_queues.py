@@ -244,3 +244,39 @@ async def test_a_queue_is_not_moved_to_itself(valkey: ValkeyServer) -> None:
     async with linked(valkey.url) as link:
         with pytest.raises(RequestInvalid, match="to itself"):
             await Queues(link, RedisTransport()).move("q", "q")
+
+
+@pytest.mark.parametrize("to", ["", "a\x06\x163", "x" * 256, "line\nend"])
+async def test_messages_are_not_moved_where_no_worker_could_take_them_from(valkey: ValkeyServer, to: str) -> None:
+    put(valkey, message(queue="q"))
+    async with linked(valkey.url) as link:
+        with pytest.raises(RequestInvalid, match="printable"):
+            await Queues(link, RedisTransport()).move("q", to)
+    assert valkey.client.keys() == [b"q"]
+
+
+async def test_a_move_of_large_messages_takes_small_steps(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many of them in one command would fill the server's buffer for a client, and the connection be cut."""
+    monkeypatch.setattr(desk, "MOVED_BYTES_PER_CALL", 30_000)
+    names = [f"m{number}" for number in range(12)]
+    put(valkey, *(message(name, queue="old", size=9000) for name in names))
+    valkey.client.config_resetstat()
+    async with linked(valkey.url) as link:
+        assert await Queues(link, RedisTransport()).move("old", "new") == desk.Moved(12, 0)
+        assert ids(await Queues(link, RedisTransport()).peek("new")) == names
+    stats = valkey.client.info("commandstats")
+    assert stats["cmdstat_lrem"]["calls"] == 12
+    assert sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")) >= 4
+
+
+async def test_the_age_of_a_large_message_is_read_without_reading_all_of_it(valkey: ValkeyServer) -> None:
+    put(valkey, message(size=5_000_000))
+    async with linked(valkey.url) as link:
+        found = (await Queues(link, RedisTransport()).backlogs(["q"])).by_queue["q"]
+        ends = await desk.LOOK.run(link, ["q", "unacked"], [desk.NEXT_END_BYTES])
+        [peeked] = await Queues(link, RedisTransport()).peek("q")
+    assert peeked.sent_at is not None
+    assert found.oldest_sent_at == peeked.sent_at
+    assert len(ends[1]) == desk.NEXT_END_BYTES

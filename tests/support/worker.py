@@ -82,6 +82,11 @@ class Worker:
         self._process.wait()
         self._reader.join(START_LIMIT_S)
 
+    def pause(self) -> None:
+        """Stop all its processes; leaving the block ends them all the same."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
     def wait_for_exit(self, limit_s: float = START_LIMIT_S) -> int:
         """Wait until the worker has ended by itself, and give its exit code."""
         assert self._process is not None

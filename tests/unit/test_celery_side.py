@@ -162,3 +162,17 @@ def test_settings_celery_could_not_work_with_are_found_by_the_check() -> None:
     [(path, text)] = check_items(celery_side(settings(celery={"task_queues": queues})), [])
     assert path == ("celery",)
     assert "two types" in text
+
+
+def test_an_application_with_nothing_but_an_address_for_writing_has_no_private_broker() -> None:
+    side = celery_side(settings(), facts({"broker_write_url": "redis://b/0"}))
+    assert not side.is_embedded
+    assert side.beside(None).conf["broker_write_url"] == "redis://b/0"
+
+
+def test_a_serializer_workers_would_drop_is_found_by_the_check() -> None:
+    asked = facts({"broker_url": "redis://a/0", "accept_content": ["json"]}, app__run={"serializer": "yaml"})
+    side = celery_side(settings(), asked)
+    [(path, text)] = check_items(side, [(("schedule", "x"), item()), (("schedule", "y"), item("other.task"))])
+    assert path == ("schedule", "x")
+    assert "accept_content" in text

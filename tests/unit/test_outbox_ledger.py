@@ -77,7 +77,7 @@ def chain(*values: str, field: str = "entry", ledger: Public = LEDGER) -> list[O
     """Write orders of which each expects what the one before leaves behind."""
     return [
         Offer(Ticket(ledger, field, before, value), amqp_message(f"{field}-{value}", queue="q"))
-        for before, value in itertools.pairwise((None, *values))
+        for before, value in zip((None, *values), values, strict=False)
     ]
 
 
