@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from shim.connector import Connector
 from shim.errors import BrokerUnavailable
@@ -45,6 +45,7 @@ class Mailbox:
         self._key = key
         self._receive = receive
         self._lost = lost
+        self._is_refused = False
 
     async def run(self) -> None:
         """Keep waiting for answers, whatever happens to the server, until cancelled."""
@@ -55,9 +56,11 @@ class Mailbox:
             except BrokerUnavailable:
                 pass
             else:
+                self._is_refused = False
                 if await self._take_until_broken(connection):
                     pause_s = BACKOFF_FIRST_S
-                await self._lost()
+                if not self._is_refused:
+                    await self._lost()
             await anyio.sleep(pause_s)
             pause_s = min(pause_s * 2, BACKOFF_LAST_S)
 
@@ -73,6 +76,9 @@ class Mailbox:
                 if reply is not None:
                     self._receive(reply[1])
                     await anyio.lowlevel.checkpoint()
+        except ResponseError:
+            self._is_refused = True  # the connection stands; this user may not wait at a list, say
+            return False
         except (RedisError, OSError):
             return has_answered
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from daemon.dispatch.beat_node import wants_beat_node
 from daemon.dispatch.celery_side import CelerySide, celery_side
 from daemon.dispatch.messages import MessageMaker, check_items
 from daemon.ports import WorkItem
@@ -176,3 +177,21 @@ def test_a_serializer_workers_would_drop_is_found_by_the_check() -> None:
     [(path, text)] = check_items(side, [(("schedule", "x"), item()), (("schedule", "y"), item("other.task"))])
     assert path == ("schedule", "x")
     assert "accept_content" in text
+
+
+@pytest.mark.parametrize(
+    ("celery", "wanted"),
+    [
+        ({"broker_url": "redis://h/0"}, True),
+        ({"broker_url": "redis://h/0", "beat_enable_remote_control": False}, False),
+        ({"broker_url": "amqp://h//"}, False),
+        ({"broker_url": "sqs://"}, False),
+    ],
+)
+def test_pings_for_beat_are_answered_unless_turned_off_or_not_spoken(celery: dict[str, Any], wanted: bool) -> None:  # noqa: FBT001 - the expectation
+    assert wants_beat_node(celery_side(settings(celery=celery)).beside(None)) is wanted
+
+
+def test_what_the_application_says_of_its_beat_does_not_count() -> None:
+    asked = facts({"broker_url": "redis://h/0", "beat_enable_remote_control": False})
+    assert wants_beat_node(celery_side(settings(), asked).beside(None))
