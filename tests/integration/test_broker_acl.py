@@ -15,7 +15,7 @@ from tests.support.brokers import claimed, linked_to, listening_to, publishing_t
 from tests.support.old_proxy import OldProxy
 from tests.support.publishing import message, queued, until
 from tests.support.sentinel import Sentinel, monitoring, sentinel_url
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyServer, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -136,7 +136,9 @@ async def test_over_a_socket_a_refusal_is_told_as_over_a_network(valkey: ValkeyS
 
 
 async def test_a_node_of_a_cluster_is_refused_with_a_sentence() -> None:
-    with ValkeyServer("--cluster-enabled", "yes", append_only=False) as server:
+    # The port of the bus is 10,000 above the other unless it is said, and that may not exist.
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with ValkeyServer(*options, append_only=False) as server:
         async with linked_to(parse_broker_url(server.url)) as link:
             with pytest.raises(BrokerUnavailable, match="Redis Cluster is not spoken") as caught:
                 await link.call("SET", "a", "b")
