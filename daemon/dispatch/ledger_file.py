@@ -37,6 +37,9 @@ _PRAGMAS = (
     "synchronous=FULL",
     f"journal_size_limit={16 * 1024 * 1024}",
 )
+TTL_MAX_S = 10**10
+"""Three hundred years; what was to be kept longer is kept as long, and fits into a column with room to add."""
+
 _PUT = "INSERT OR REPLACE INTO field (ledger, name, value, changed_us, ttl_s) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -119,7 +122,9 @@ class LedgerFile:
             self._db.execute("BEGIN IMMEDIATE")
             if cleared is not None:
                 self._db.execute("DELETE FROM field WHERE ledger = ?", (cleared,))
-            self._db.executemany(_PUT, [(one.ledger, one.field, one.value, at_us, one.ttl_s) for one in advances])
+            self._db.executemany(
+                _PUT, [(one.ledger, one.field, one.value, at_us, min(one.ttl_s, TTL_MAX_S)) for one in advances]
+            )
             if term is not None:
                 self._db.execute("UPDATE term SET number = ?", (term,))
             self._db.execute("COMMIT")
