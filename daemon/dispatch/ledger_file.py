@@ -123,7 +123,7 @@ class LedgerFile:
             if cleared is not None:
                 self._db.execute("DELETE FROM field WHERE ledger = ?", (cleared,))
             self._db.executemany(
-                _PUT, [(one.ledger, one.field, one.value, at_us, min(one.ttl_s, TTL_MAX_S)) for one in advances]
+                _PUT, [(one.ledger, one.field, one.value, at_us, max(0, min(one.ttl_s, TTL_MAX_S))) for one in advances]
             )
             if term is not None:
                 self._db.execute("UPDATE term SET number = ?", (term,))

@@ -94,6 +94,7 @@ TICKETS = st.builds(
     field=st.sampled_from(["a", "b"]),
     expect=st.none() | VALUES,
     advance_to=VALUES,
+    ttl_s=st.sampled_from([0, 60, 90 * 86_400, 2**63, -(2**63) - 1]),
     not_before_us=st.sampled_from([0, START_US + 10_000, START_US + 30_000, START_US + SECOND_US]),
 )
 BATCHES = st.lists(st.lists(st.tuples(TICKETS, st.booleans()), min_size=1, max_size=6), min_size=1, max_size=5)
