@@ -19,6 +19,7 @@ import anyio
 
 from daemon.clock import SECOND_US, Clock, instant
 from daemon.dispatch.celery_side import CelerySide
+from daemon.dispatch.kept_results import KeptResults
 from daemon.dispatch.messages import MessageMaker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
@@ -28,11 +29,11 @@ from shim.app import AppError, AppRouter, RouteUndecided
 from shim.broker_facts import BrokerFacts
 from shim.claim import Claim, Outcome, Write, WriteResult
 from shim.client.carriers import redis_transport
-from shim.client.conf import redis_broker, redis_results
+from shim.client.conf import redis_broker
 from shim.errors import BrokerRefused, RequestInvalid, ShimError
 from shim.link import Link
 from shim.publisher import Publisher
-from shim.results import ResultFormat, Results, TaskMeta
+from shim.results import TaskMeta
 from shim.routing import Routed
 
 LOOK_EVERY_S = 2.0
@@ -90,7 +91,7 @@ class CeleryDispatcher:
         origin = f"carillon{os.getpid()}@{socket.gethostname()}"[:255]
         self._messages = MessageMaker(side, origin=origin, pid=os.getpid(), tags=tags)
         self._app = AppRouter(side.app) if side.app is not None else None
-        self._results = _results(side)
+        self._results = KeptResults(side.conf)
         self._clock = clock
         self._emit = emit
         self._seen = BrokerSeen(BrokerState.UNKNOWN, None, clock.monotonic_s())
@@ -116,10 +117,10 @@ class CeleryDispatcher:
                 await self._stop.wait()
                 tasks.cancel_scope.cancel()
         finally:
-            links = [self._link, self._watch] + ([self._results.link] if self._results is not None else [])
             with anyio.CancelScope(shield=True):
-                for link in links:
-                    await link.close()
+                await self._link.close()
+                await self._watch.close()
+                await self._results.close()
 
     async def drain(self) -> None:
         """Stop publishing."""
@@ -264,35 +265,7 @@ class CeleryDispatcher:
         Raises:
             BrokerDown: the result back-end does not answer.
         """
-        if self._results is None:
-            return {}
         try:
             return await self._results.fetch(task_ids)
         except ShimError as error:
             raise BrokerDown(str(error), hint=error.hint) from None
-
-    @property
-    def has_results(self) -> bool:
-        """Say whether results can be read."""
-        return self._results is not None
-
-    async def queue_depth(self, queue: str) -> int:
-        """Count the messages waiting in a queue, all priorities.
-
-        Raises:
-            BrokerDown: the broker does not answer.
-        """
-        try:
-            lengths = [await self._watch.call("LLEN", key) for key in self._transport.list_keys(queue)]
-        except ShimError as error:
-            raise BrokerDown(str(error), hint=error.hint) from None
-        return sum(lengths)
-
-
-def _results(side: CelerySide) -> Results | None:
-    found = redis_results(side.conf)
-    if found is None:
-        return None
-    address, place = found
-    link = Link(address, client_name="carillon-results")
-    return Results(link, key_prefix=place.key_prefix, form=ResultFormat(place.serializer))

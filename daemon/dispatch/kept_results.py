@@ -43,11 +43,6 @@ class KeptResults:
             self._thread = foreign_thread(ForeignSettings(None, foreign, kept))
             self._results = ForeignResults(self._thread)
 
-    @property
-    def are_kept(self) -> bool:
-        """Say whether results can be read."""
-        return self._results is not None
-
     async def fetch(self, task_ids: Sequence[str]) -> dict[str, TaskMeta]:
         """Read stored results.
 

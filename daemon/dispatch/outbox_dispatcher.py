@@ -288,11 +288,6 @@ class OutboxDispatcher:
         except ShimError as error:
             raise BrokerDown(str(error), hint=error.hint) from None
 
-    @property
-    def has_results(self) -> bool:
-        """Say whether results can be read."""
-        return self._results.are_kept
-
     # -- what is told --------------------------------------------------------------------------------------------------
 
     def _tell(self, event: AmqpMessage) -> None:

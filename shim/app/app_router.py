@@ -49,6 +49,7 @@ class AppRouter:
         self._answer_within_s = answer_within_s
         self._start_within_s = start_within_s
         self._waiting: deque[_Question] = deque()
+        self._has_told = False
         self._arrived = anyio.Event()
         self._room = anyio.Semaphore(QUESTIONS_LIMIT)
 
@@ -106,7 +107,7 @@ class AppRouter:
                 try:
                     await converse(self._address, "serve", self._serve, line_limit_bytes=LINE_LIMIT_BYTES)
                 except AppError as error:
-                    self._give_up(error)
+                    self._give_up(error.discreet() if self._has_told else error)
         finally:
             message = f"app {self._address.app!r}: no longer asked"
             while self._waiting:
@@ -114,6 +115,7 @@ class AppRouter:
 
     async def _serve(self, conversation: Conversation) -> None:
         self._waiting[0].attempts += 1
+        self._has_told = False
         await conversation.hear(self._start_within_s)
         first = True
         while True:
@@ -121,6 +123,7 @@ class AppRouter:
             question = self._waiting[0]
             if not question.done.done():  # its caller may have given up
                 question.attempts += 0 if first else 1
+                self._has_told = True
                 await conversation.say(question.line)
                 reply = await conversation.hear(self._answer_within_s)
                 _settle(question, reply)

@@ -10,6 +10,8 @@ ShimError
 
 from __future__ import annotations
 
+from typing import Self
+
 from shim.errors import ShimError
 
 
@@ -25,7 +27,12 @@ class AppError(ShimError):
     def __init__(self, message: str, *, hint: str = "", stderr: str = "") -> None:
         """Keep ``message``, and what the app wrote behind it."""
         super().__init__(f"{message}\n{stderr}" if stderr else message, hint=hint)
+        self.message = message
         self.stderr = stderr
+
+    def discreet(self) -> Self:
+        """Give the same without what the app wrote: once it has been given arguments, they may be in it."""
+        return type(self)(self.message, hint=self.hint)
 
 
 class AppNotAnswered(AppError):

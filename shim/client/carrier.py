@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -42,3 +43,10 @@ class Carrier(Protocol):
     async def run(self) -> None:
         """Work until cancelled, then close the connections."""
         ...
+
+
+def once_key(task_ids: Sequence[str]) -> str:
+    """Name what is sent together by all of it: the id of a single task, a digest of several."""
+    if len(task_ids) == 1:
+        return task_ids[0]
+    return hashlib.sha256("\0".join(task_ids).encode()).hexdigest()

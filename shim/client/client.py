@@ -13,7 +13,7 @@ from shim.canvas import CanvasRules, NestedCanvas, Part, as_signature, plan_canv
 from shim.client.addressing import Addressing, TaskOptions
 from shim.client.amqp_extra import amqp_control, amqp_desk
 from shim.client.call import Call, Sent
-from shim.client.carrier import Carrier
+from shim.client.carrier import Carrier, once_key
 from shim.client.carriers import amqp_carrier, redis_carrier, redis_transport
 from shim.client.conf import (
     BrokerKind,
@@ -114,7 +114,7 @@ class Client:
     async def send_many(self, calls: Sequence[Call], *, timeout_s: float = TIMEOUT_S) -> list[Sent]:
         """Send ``calls`` in order, in as few steps as the broker allows.
 
-        On Redis all of them are sent once, as with ``send``: what is asked for again under the id of the first is not sent again.
+        On Redis all of them are sent once, as with ``send``: the same ids asked for again within ten minutes are not sent again.
 
         Raises:
             RequestInvalid: one that no worker could take, or too many; nothing was sent.
@@ -126,7 +126,8 @@ class Client:
         parcels = [await self._addressing.parcel(call, self._now()) for call in calls]
         if not parcels:
             return []
-        were_before = await self._carry().send(parcels, once=parcels[0].request.task_id, timeout_s=timeout_s)
+        once = once_key([parcel.request.task_id for parcel in parcels])
+        were_before = await self._carry().send(parcels, once=once, timeout_s=timeout_s)
         return [
             Sent(request.task_id, tuple(target.queue for target in routed.targets if not target.exchange), were_before)
             for request, routed in parcels
@@ -135,7 +136,8 @@ class Client:
     async def send_canvas(self, canvas: Part, *, timeout_s: float = TIMEOUT_S) -> SentCanvas:
         """Send a chain, group or chord; on Redis in one push. What is nested deeper, or on another broker, celery sends in a thread.
 
-        Nothing is tried twice: of what celery sends message by message, a part may run when it fails.
+        What is pushed is sent once, as with ``send``. Celery sends message by message and is never asked twice: a part may run
+        when it fails.
 
         Raises:
             RequestInvalid: no worker could take a part of it, or nobody here can send it.

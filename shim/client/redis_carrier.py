@@ -120,7 +120,12 @@ class RedisCarrier:
         with anyio.move_on_after(timeout_s):
             while True:
                 is_under_way = True
-                results = await push(writes)
+                try:
+                    results = await push(writes)
+                except ShimError:
+                    if was_sent:
+                        break  # what is refused now may have been done before
+                    raise
                 is_under_way = False
                 outcomes = [self._judged(result) for result in results]
                 were_before = were_before and Outcome.WRITTEN not in outcomes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -12,6 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from shim.connector import Connector
 from shim.errors import BrokerUnavailable
+from shim.exchange import read, write
 
 BLOCK_S = 1
 """How long the server holds a wait open. The connection's own patience must be longer, or it would break at each."""
@@ -45,7 +45,6 @@ class Mailbox:
         self._key = key
         self._receive = receive
         self._lost = lost
-        self._is_refused = False
 
     async def run(self) -> None:
         """Keep waiting for answers, whatever happens to the server, until cancelled."""
@@ -56,29 +55,34 @@ class Mailbox:
             except BrokerUnavailable:
                 pass
             else:
-                self._is_refused = False
-                if await self._take_until_broken(connection):
-                    pause_s = BACKOFF_FIRST_S
-                if not self._is_refused:
+                try:
+                    was_of_use = await self._take_until_broken(connection)
+                except ResponseError:
+                    pass  # the connection stood: this user may not wait at a list, say
+                else:
+                    pause_s = BACKOFF_FIRST_S if was_of_use else pause_s
                     await self._lost()
             await anyio.sleep(pause_s)
             pause_s = min(pause_s * 2, BACKOFF_LAST_S)
 
     async def _take_until_broken(self, connection: AbstractConnection) -> bool:
-        """Hand on what arrives; say whether the server answered at all."""
+        """Hand on what arrives; say whether the server answered at all.
+
+        Raises:
+            ResponseError: the server refused the wait.
+        """
         has_answered = False
         wait = connection.pack_command("BRPOP", self._key, BLOCK_S)
         try:
             while True:
-                await connection.send_packed_command(wait, check_health=False)
-                reply: Any = await connection.read_response()
+                await write(connection, wait)
+                reply = await read(connection)
                 has_answered = True
                 if reply is not None:
                     self._receive(reply[1])
                     await anyio.lowlevel.checkpoint()
         except ResponseError:
-            self._is_refused = True  # the connection stands; this user may not wait at a list, say
-            return False
+            raise
         except (RedisError, OSError):
             return has_answered
         finally:

@@ -76,8 +76,9 @@ async def test_a_function_that_raises_is_told_without_what_it_said(folder: Path)
 async def test_a_process_that_dies_is_started_again_and_its_question_asked_once_more(folder: Path) -> None:
     async with asking(folder) as app:
         assert await app.ask("die once") == Answer(Route("a"))
-        with pytest.raises(AppEnded, match="status 7"):
-            await app.ask("die")
+        with pytest.raises(AppEnded, match="status 7") as caught:
+            await app.ask("die", args=["Müller"])
+        assert "Müller" not in f"{caught.value}{caught.value.stderr}{caught.value!r}"  # though the app wrote it
         assert await app.ask("plain.add") == Answer(Route("a", 3))
 
 

@@ -18,6 +18,7 @@ from shim.control import methods
 from shim.errors import BrokerRefused, BrokerUnavailable, BrokerUrlInvalid, PublishUncertain, RequestInvalid
 from shim.events import EventState
 from shim.signature import Signature
+from tests.support.proxy import BadLink
 from tests.support.publishing import LIMIT_S, bad_link, through, until
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.worker import Worker, wait_until_ran
@@ -71,6 +72,39 @@ async def test_the_same_id_is_sent_once(valkey: ValkeyServer) -> None:
     assert len(queued(valkey)) == 1
 
 
+async def test_calls_whose_first_was_sent_before_are_all_sent(valkey: ValkeyServer) -> None:
+    calls = [Call("app.task", task_id=name) for name in ("one", "two")]
+    async with opened(valkey.url) as client:
+        await client.send("app.task", task_id="one")
+        await client.send_many(calls)
+        again = await client.send_many(calls)
+    assert [one.was_sent_before for one in again] == [True, True]
+    assert [one["headers"]["id"] for one in queued(valkey)] == ["one", "one", "two"]
+
+
+async def test_what_may_have_been_sent_is_not_called_refused_or_unsent_later(valkey: ValkeyServer) -> None:
+    """The reply is lost after the push; when the client asks again, its user has lost the right to."""
+    valkey.client.acl_setuser("passing", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"])
+    async with bad_link(valkey) as proxy:
+        url = through(proxy).replace("//", "//passing:x@")
+        async with opened(url) as client, anyio.create_task_group() as tasks:
+            await client.send("app.task", task_id="before")
+            proxy.lose_replies()
+            proxy.refuse()
+            tasks.start_soon(_disown, valkey, proxy)
+            with pytest.raises(PublishUncertain):
+                await client.send("app.task", task_id="x", timeout_s=LIMIT_S)
+    assert [one["headers"]["id"] for one in queued(valkey)] == ["before", "x"]
+    valkey.client.acl_deluser("passing")
+
+
+async def _disown(server: ValkeyServer, proxy: BadLink) -> None:
+    """Take the rights away when the second message is there, and only then let the client in again."""
+    await until(lambda: server.client.llen("celery") == 2)
+    server.client.acl_setuser("passing", enabled=True, nopass=True, keys=["*"], commands=["-eval", "-evalsha"])
+    proxy.accept()
+
+
 async def test_a_reply_that_is_lost_makes_no_second_message(valkey: ValkeyServer) -> None:
     """The server has done it and cannot say so; the client asks again and hears that it was done."""
     async with bad_link(valkey) as proxy, opened(through(proxy)) as client:
@@ -92,8 +126,7 @@ async def test_a_broker_that_comes_back_in_time_gets_the_task() -> None:
         server.kill()
         async with opened(server.url) as client, anyio.create_task_group() as tasks:
             tasks.start_soon(client.send, "app.task")
-            await anyio.sleep(0.2)
-            await anyio.to_thread.run_sync(server.start)
+            await anyio.to_thread.run_sync(server.start)  # the first attempt is made before the server listens
         assert len(queued(server)) == 1
 
 

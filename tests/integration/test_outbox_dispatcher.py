@@ -381,7 +381,6 @@ async def test_results_in_redis_are_looked_up(site: Public, tmp_path: Path) -> N
         meta = {"status": "SUCCESS", "result": 1, "traceback": None, "children": [], "task_id": "a"}
         valkey.client.set("celery-task-meta-a", json.dumps(meta))
         async with watched.serving() as dispatcher:
-            assert dispatcher.has_results
             assert await dispatcher.finished(["a", "b"]) == {"a"}
             valkey.kill()
             with pytest.raises(BrokerDown):
@@ -406,7 +405,6 @@ async def test_results_in_a_database_are_read_through_celery(tmp_path: Path) -> 
 @pytest.mark.parametrize("backend", [None, "rpc://", "disabled://"])
 async def test_results_nobody_else_can_read_are_not_kept(backend: str | None) -> None:
     kept = KeptResults({"result_backend": backend})
-    assert not kept.are_kept
     assert await kept.fetch(["a"]) == {}
     await kept.close()
 

@@ -94,6 +94,7 @@ PLAIN: dict[str, str] = {
         """,
     "more.py": """
         import os
+        import sys
         import time
 
         from celery import shared_task
@@ -108,6 +109,7 @@ PLAIN: dict[str, str] = {
             if name == "raise":
                 raise ValueError(args)
             if name == "die":
+                print(args, file=sys.stderr, flush=True)
                 os._exit(7)
             if name == "die once":
                 if not os.path.exists("died"):
