@@ -63,10 +63,10 @@ class Place:
 
     @property
     def own_url(self) -> str:
-        """The address for this daemon, password included: the unix socket where there is one."""
+        """The address for this daemon, password included: the unix socket where there is one, for results as well."""
         if self.socket_path is None:
             return self.worker_url
-        return f"unix://:{self.password}@{quote(str(self.socket_path))}?db=0"
+        return f"redis+socket://:{self.password}@{quote(str(self.socket_path))}?virtual_host=0"
 
 
 class EmbeddedBroker:

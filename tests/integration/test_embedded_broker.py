@@ -32,6 +32,7 @@ from daemon.settings.sections import EmbeddedBrokerSection
 from daemon.supervisor import Supervisor
 from shim.broker_url import parse_broker_url
 from shim.link import Link
+from shim.results.place import result_place
 from tests.support.builders import site_text, write_site
 from tests.support.process import ROOT, DaemonProcess
 from tests.support.systemd import bound
@@ -215,16 +216,20 @@ async def test_a_folder_with_spaces_quotes_and_backslashes_in_its_name_is_served
 
 async def test_our_own_way_is_the_unix_socket_and_the_workers_way_is_the_port(tmp_path: Path) -> None:
     place = Kept(tmp_path).place
-    assert place.own_url == f"unix://:{place.password}@{tmp_path}/valkey/valkey.sock?db=0"
+    assert place.own_url == f"redis+socket://:{place.password}@{tmp_path}/valkey/valkey.sock?virtual_host=0"
     assert place.worker_url == f"redis://:{place.password}@127.0.0.1:{place.port}/0"
 
 
 async def test_our_own_way_leads_to_the_server_whatever_its_folder_is_called(tmp_path: Path) -> None:
     async with running(tmp_path / "a b?c#d%41ä@") as kept:
         assert kept.place.socket_path is not None
-        link = Link(parse_broker_url(kept.place.own_url), client_name="test")
-        assert await link.call("PING") == b"PONG"
-        await link.close()
+        results = result_place({"result_backend": kept.place.own_url})
+        assert results is not None
+        assert results.url is not None
+        for address in (parse_broker_url(kept.place.own_url), results.url):
+            link = Link(address, client_name="test")
+            assert await link.call("PING") == b"PONG"
+            await link.close()
 
 
 # -- that it comes back ------------------------------------------------------------------------------------------------

@@ -50,8 +50,8 @@ def made(side: CelerySide, work: WorkItem) -> Any:
 def test_a_site_that_says_nothing_has_the_private_broker_and_keeps_results_there() -> None:
     side = celery_side(settings())
     assert side.is_embedded
-    conf = side.beside("unix:///x").conf
-    assert (conf["broker_url"], conf["result_backend"]) == ("unix:///x", "unix:///x")
+    conf = side.beside("redis+socket:///x").conf
+    assert (conf["broker_url"], conf["result_backend"]) == ("redis+socket:///x", "redis+socket:///x")
 
 
 def test_what_the_site_file_says_wins_over_the_application_and_the_rest_is_the_applications() -> None:
