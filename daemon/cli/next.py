@@ -15,7 +15,7 @@ from daemon.clock import SECOND_US, SystemClock, instant
 from daemon.public import Public
 from daemon.scheduler.model import Entry
 from daemon.scheduler.preview import Fire, preview
-from daemon.scheduler.trigger import Cron, Dst
+from daemon.scheduler.triggers import Cron, Dst
 from daemon.settings.problems import did_you_mean
 from daemon.settings.values import parse_zone
 

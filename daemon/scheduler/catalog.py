@@ -8,7 +8,7 @@ from daemon.clock import SECOND_US, microseconds
 from daemon.public import Public
 from daemon.scheduler.errors import TriggerInvalid
 from daemon.scheduler.model import CatchUp, CatchUpPolicy, Entry
-from daemon.scheduler.trigger import Cron, Dst, Interval, Trigger
+from daemon.scheduler.triggers import Cron, Dst, Interval, Trigger
 from daemon.settings import Problem, Settings, Severity
 from daemon.settings.sections import EntrySection
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 from daemon.clock import SECOND_US
 from daemon.scheduler.model import CatchUpPolicy, Entry
-from daemon.scheduler.trigger import last_at_or_before
+from daemon.scheduler.triggers import last_at_or_before
 
 GRACE_US = 60 * SECOND_US
 """An occurrence later than this is a misfire: it was missed, not merely delayed."""

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from daemon.public import Public
-from daemon.scheduler.trigger import Trigger
+from daemon.scheduler.triggers import Trigger
 
 
 class CatchUpPolicy(Enum):

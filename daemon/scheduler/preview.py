@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.clock import SECOND_US, instant
-from daemon.scheduler.trigger import Cron, Dst, Trigger
-from daemon.scheduler.zone import Segment, WallClock
+from daemon.scheduler.triggers import Cron, Dst, Trigger
+from daemon.scheduler.triggers.zone import Segment, WallClock
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from daemon.clock import SECOND_US
-from daemon.scheduler.cron_fields import parse_cron
 from daemon.scheduler.errors import TriggerInvalid
-from daemon.scheduler.trigger import Cron, Dst, Interval, Trigger, last_at_or_before
+from daemon.scheduler.triggers import Cron, Dst, Interval, Trigger, last_at_or_before
+from daemon.scheduler.triggers.cron_fields import parse_cron
 from tests.support.cron_oracle import ZONES, Expression, around_the_clock_change, changes, expressions, scan
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,7 +80,7 @@ def _cron_or_never(text: str) -> Trigger:
         return _Never()
 
 
-class _Never:
+class _Never(Trigger):
     def next_after(self, after_us: int) -> None:
         del after_us
 

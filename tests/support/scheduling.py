@@ -16,7 +16,7 @@ from daemon.keys import occurrence_id
 from daemon.public import Public
 from daemon.scheduler import Entry, Scheduler
 from daemon.scheduler.model import CatchUp, CatchUpPolicy
-from daemon.scheduler.trigger import Cron, Interval
+from daemon.scheduler.triggers import Cron, Interval
 from tests.support.broker_model import BrokerModel, Link, Pushed
 from tests.support.clock import START_US, VirtualClock, run_virtual
 

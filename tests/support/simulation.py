@@ -20,7 +20,7 @@ from daemon.keys import entries_ledger, occurrence_id
 from daemon.public import Public
 from daemon.scheduler import Entry, Scheduler
 from daemon.scheduler.model import CatchUp, CatchUpPolicy, parse_horizon
-from daemon.scheduler.trigger import Cron, Dst, Interval, Trigger
+from daemon.scheduler.triggers import Cron, Dst, Interval, Trigger
 from tests.support.broker_model import BrokerModel, Fate, Hook, Killed, Link
 from tests.support.clock import VirtualClock, run_virtual
 

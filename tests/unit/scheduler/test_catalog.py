@@ -9,7 +9,7 @@ import pytest
 from daemon.clock import SECOND_US
 from daemon.scheduler.catalog import read_entries
 from daemon.scheduler.model import CatchUp, CatchUpPolicy, Entry
-from daemon.scheduler.trigger import Cron, Dst, Interval
+from daemon.scheduler.triggers import Cron, Dst, Interval
 from daemon.settings import Problem, Severity
 from tests.support.site_files import HEAD, loaded
 

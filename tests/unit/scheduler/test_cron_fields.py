@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from daemon.scheduler.cron_fields import DAY_S, WallTimes, days_of_month, parse_cron
 from daemon.scheduler.errors import TriggerInvalid
+from daemon.scheduler.triggers.cron_fields import DAY_S, WallTimes, days_of_month, parse_cron
 
 ALL_DAYS = list(range(7))
 

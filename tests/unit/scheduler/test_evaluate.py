@@ -8,7 +8,7 @@ from daemon.clock import SECOND_US
 from daemon.public import Public
 from daemon.scheduler.evaluate import BATCH_LIMIT, COUNT_LIMIT, GRACE_US, Skipped, SkipReason, Verdict, evaluate
 from daemon.scheduler.model import CatchUp, CatchUpPolicy, Entry
-from daemon.scheduler.trigger import Cron, Interval, Trigger
+from daemon.scheduler.triggers import Cron, Interval, Trigger
 
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
@@ -17,7 +17,7 @@ SKIP, ONE, ALL = CatchUpPolicy.SKIP, CatchUpPolicy.ONE, CatchUpPolicy.ALL
 COALESCED, POLICY, WINDOW = SkipReason.COALESCED, SkipReason.POLICY, SkipReason.WINDOW
 
 
-class _At:
+class _At(Trigger):
     """Fires at the minutes given and never again."""
 
     def __init__(self, *minutes: int) -> None:

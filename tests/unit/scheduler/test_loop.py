@@ -14,7 +14,7 @@ from daemon.scheduler import Scheduler
 from daemon.scheduler.evaluate import BATCH_LIMIT, COUNT_LIMIT, SkipReason
 from daemon.scheduler.loop import ROUND_LIMIT
 from daemon.scheduler.model import CatchUpPolicy
-from daemon.scheduler.trigger import Interval
+from daemon.scheduler.triggers import Interval
 from tests.support.clock import START_US
 from tests.support.scheduling import (
     DAY_S,

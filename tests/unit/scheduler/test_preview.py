@@ -9,7 +9,7 @@ import pytest
 
 from daemon.clock import SECOND_US, microseconds
 from daemon.scheduler.preview import preview
-from daemon.scheduler.trigger import Cron, Dst, Interval
+from daemon.scheduler.triggers import Cron, Dst, Interval
 
 ONCE = "the clocks go back; this time of day comes twice, fires the first time only"
 TWICE = "the clocks go back; this time of day comes twice, fires both times"

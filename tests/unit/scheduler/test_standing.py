@@ -13,7 +13,7 @@ from daemon.public import Public
 from daemon.scheduler.evaluate import Verdict, evaluate
 from daemon.scheduler.model import CatchUp, CatchUpPolicy, Entry, Horizon, parse_horizon
 from daemon.scheduler.standing import Adoption, Move, Standing, adopt, apply, meet, plan_orders
-from daemon.scheduler.trigger import Interval
+from daemon.scheduler.triggers import Interval
 
 SITE = Public("lab")
 LEDGER = entries_ledger(SITE)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daemon.clock import SECOND_US, instant, microseconds
-from daemon.scheduler.trigger import Cron, Dst, Interval, last_at_or_before
+from daemon.scheduler.triggers import Cron, Dst, Interval, last_at_or_before
 
 
 def _us(text: str) -> int:

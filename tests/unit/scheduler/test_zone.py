@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daemon.scheduler.zone import FOREVER_S, Segment, WallClock
+from daemon.scheduler.triggers.zone import FOREVER_S, Segment, WallClock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = 3600

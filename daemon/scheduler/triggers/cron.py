@@ -1,17 +1,13 @@
-"""When an entry is due: cron expressions over time zones, and intervals.
-
-A trigger is a pure function from an instant to the next one. Instants are integers: microseconds since the epoch, UTC.
-"""
+"""Cron expressions on the wall clock of a time zone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from daemon.clock import SECOND_US
-from daemon.scheduler.cron_fields import CronFields, WallTimes, parse_cron
-from daemon.scheduler.zone import Segment, WallClock
+from daemon.scheduler.triggers.cron_fields import CronFields, WallTimes, parse_cron
+from daemon.scheduler.triggers.trigger import Trigger
+from daemon.scheduler.triggers.zone import Segment, WallClock
 
 CLOCK_CHANGE_LIMIT_S = 3 * 3600
 """Debian's cron gives special care to changes of less than three hours; larger ones are a clock that was set."""
@@ -29,35 +25,7 @@ class Dst(Enum):
     INSTANT = "instant"
 
 
-class Trigger(Protocol):
-    """A rule for instants."""
-
-    def next_after(self, after_us: int) -> int | None:
-        """Give the first instant strictly after ``after_us``; ``None`` if there is none."""
-        ...
-
-    def describe(self) -> str:
-        """Write the rule so that two triggers with the same text fire at the same instants."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Every so often, counted from an anchor, so that lateness never adds up."""
-
-    every_us: int
-    anchor_us: int = 0
-
-    def next_after(self, after_us: int) -> int:
-        """Give the first multiple of the interval after ``after_us``."""
-        return self.anchor_us + ((after_us - self.anchor_us) // self.every_us + 1) * self.every_us
-
-    def describe(self) -> str:
-        """Write interval and anchor."""
-        return f"every {self.every_us} from {self.anchor_us}"
-
-
-class Cron:
+class Cron(Trigger):
     """A cron expression on the wall clock of a zone."""
 
     def __init__(self, expression: str, zone: str, dst: Dst = Dst.CRON) -> None:
@@ -114,19 +82,3 @@ class Cron:
         opened = segment.start_s + segment.offset_s
         wall = self._walls.first_at_or_after(opened - segment.shift_s)
         return wall if wall is not None and wall < opened else None
-
-
-def last_at_or_before(trigger: Trigger, now_us: int, *, after_us: int) -> int | None:
-    """Give the latest instant in (``after_us``, ``now_us``], found by bisection; ``None`` if there is none."""
-    first = trigger.next_after(after_us)
-    if first is None or first > now_us:
-        return None
-    low, high = after_us, now_us
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = trigger.next_after(middle)
-        if found is not None and found <= now_us:
-            low = middle
-        else:
-            high = middle
-    return trigger.next_after(low)
