@@ -3,73 +3,150 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from daemon.clock import SECOND_US, microseconds
 from daemon.public import Public
 from daemon.scheduler.errors import TriggerInvalid
-from daemon.scheduler.model import CatchUp, CatchUpPolicy, Entry
-from daemon.scheduler.triggers import Cron, Dst, Interval, Trigger
+from daemon.scheduler.model import (
+    STALE_US,
+    CatchUp,
+    CatchUpPolicy,
+    Entry,
+    Expectation,
+    Limit,
+    Overlap,
+    OverlapPolicy,
+    Rate,
+)
+from daemon.scheduler.timing import TimingInvalid, make_trigger
 from daemon.settings import Problem, Settings, Severity
-from daemon.settings.sections import EntrySection
+from daemon.settings.entry_section import EntryOptions, EntrySection, ExpectSetting, LimitSetting, StepSection
+from daemon.settings.problems import KeyPath
 
-SHORTEST_EVERY_S = 0.1
+__all__ = ["make_entry", "odd_keys", "read_entries", "read_limit", "read_queue_limits"]
 
 
 def read_entries(settings: Settings) -> tuple[tuple[Entry, ...], tuple[Problem, ...]]:
     """Turn the schedule of a site into entries; disabled ones are checked and left out."""
     entries, problems = [], []
+    identities: dict[str, Public] = {}
     for name, section in settings.schedule.items():
-        entry, found = _entry(name, section, section.timezone or settings.site.timezone)
-        problems += found
-        if entry is not None and section.enabled:
+        path: KeyPath = ("schedule", str(name))
+        problems += odd_keys(name, section)
+        identity = section.id or name
+        other = identities.setdefault(identity, name)
+        if other != name:
+            text = f'"{identity}" is what "{other}" is known by already'
+            problems.append(Problem((*path, "id") if section.id else path, text, "an id belongs to one entry"))
+            continue
+        try:
+            entry = make_entry(name, section, settings.site.timezone)
+        except TimingInvalid as error:
+            problems.append(Problem((*path, *error.path), str(error), error.hint))
+            continue
+        except TriggerInvalid as error:
+            problems.append(Problem(path, str(error), error.hint))
+            continue
+        if section.enabled:
             entries.append(entry)
     return tuple(entries), tuple(problems)
 
 
-def _entry(name: Public, section: EntrySection, zone: Public) -> tuple[Entry | None, list[Problem]]:
-    path = ("schedule", str(name))
-    problems = _odd_options(path, section)
-    try:
-        trigger = _trigger(section, zone)
-    except TriggerInvalid as error:
-        key = "cron" if section.cron is not None else "every"
-        return None, [*problems, Problem((*path, key), str(error), error.hint)]
-    options, window = section.options, section.catch_up.window
-    entry = Entry(
+def read_queue_limits(settings: Settings) -> dict[Public, Limit]:
+    """Give the limits of each queue that has some."""
+    return {queue: read_limit(section) for queue, section in settings.queue.items()}
+
+
+def make_entry(name: Public, section: EntrySection, zone: Public) -> Entry:
+    """Make the entry that keys as in a site file describe.
+
+    Args:
+        name: of the entry.
+        section: its keys, checked each by itself.
+        zone: of the site, for an entry that names none.
+
+    Raises:
+        TimingInvalid: its timing makes no sense, or it can never fire.
+    """
+    options = section.options
+    return Entry(
         name=name,
-        task=section.task,
-        trigger=trigger,
-        catch_up=CatchUp(CatchUpPolicy(section.catch_up.policy), _us(window)),
+        task=section.task or Public(_target_kind(section)),
+        trigger=make_trigger(section.id or name, section, zone),
+        catch_up=CatchUp(CatchUpPolicy(section.catch_up.policy), _us(section.catch_up.window)),
         args=tuple(section.args),
         kwargs=section.kwargs,
         queue=options.queue,
         priority=options.priority,
-        expires_us=_us(options.expires),
+        expires_us=None if isinstance(options.expires, datetime) else _us(options.expires),
+        expires_at_us=microseconds(options.expires) if isinstance(options.expires, datetime) else None,
         time_limit_s=options.time_limit,
         soft_time_limit_s=options.soft_time_limit,
         headers={str(name): value for name, value in options.headers.items()},
+        identity=section.id,
+        canvas=_canvas(section),
+        overlap=Overlap(OverlapPolicy(section.overlap.policy), _us(section.overlap.stale_after) or STALE_US),
+        limit=read_limit(section.limit),
+        start_deadline_us=_us(section.start_deadline),
+        max_runs=section.max_runs,
+        expect=_expectation(section.expect),
+        zone=section.timezone or zone,
     )
-    return entry, problems
 
 
-def _trigger(section: EntrySection, zone: Public) -> Trigger:
-    if section.cron is not None:
-        return Cron(section.cron, zone, Dst(section.dst))
-    assert section.every is not None  # the section holds exactly one of the two
-    if section.every < SHORTEST_EVERY_S:
-        message = f"every {section.every:g} s is shorter than {SHORTEST_EVERY_S:g} s"
-        raise TriggerInvalid(message, hint="a worker that loops does this better")
-    every_us = round(section.every * SECOND_US)
-    return Interval(every_us, microseconds(section.anchor) % every_us if section.anchor else 0)
-
-
-def _odd_options(path: tuple[str, ...], section: EntrySection) -> list[Problem]:
-    problems = []
+def odd_keys(name: Public, section: EntrySection) -> list[Problem]:
+    """Warn of what is valid and has no effect."""
     soft, hard = section.options.soft_time_limit, section.options.time_limit
-    if soft is not None and hard is not None and soft >= hard:
-        text = "the soft limit is not below the hard one, so it never acts"
-        problems.append(Problem((*path, "options", "soft_time_limit"), text, severity=Severity.WARNING))
-    return problems
+    if soft is None or hard is None or soft < hard:
+        return []
+    text = "the soft limit is not below the hard one, so it never acts"
+    return [Problem(("schedule", str(name), "options", "soft_time_limit"), text, severity=Severity.WARNING)]
+
+
+def read_limit(section: LimitSetting | None) -> Limit:
+    """Turn ``limit`` of an entry, or the section of a queue, into limits."""
+    if section is None:
+        return Limit()
+    rate = section.rate
+    return Limit(section.concurrency, None if rate is None else Rate(rate.count, rate.per_s * SECOND_US))
+
+
+def _expectation(section: ExpectSetting | None) -> Expectation:
+    if section is None:
+        return Expectation()
+    return Expectation(_us(section.start_within), _us(section.finish_within), section.ping)
+
+
+def _target_kind(section: EntrySection) -> str:
+    return "chord" if section.chord is not None else "chain" if section.chain is not None else "group"
+
+
+def _canvas(section: EntrySection) -> Mapping[str, Any] | None:
+    if section.chord is not None:
+        header = [_step(one) for one in section.chord.header]
+        return {"kind": "chord", "header": header, "body": _step(section.chord.body)}
+    tasks = section.chain or section.group
+    return None if tasks is None else {"kind": _target_kind(section), "tasks": [_step(one) for one in tasks]}
+
+
+def _step(section: StepSection) -> Mapping[str, Any]:
+    step: dict[str, Any] = {"task": str(section.task)}
+    if section.args:
+        step["args"] = section.args
+    if section.kwargs:
+        step["kwargs"] = section.kwargs
+    options = _options(section.options)
+    if options:
+        step["options"] = options
+    return {**step, "immutable": True} if section.immutable else step
+
+
+def _options(options: EntryOptions) -> dict[str, Any]:
+    found = options.model_dump(exclude_unset=True, exclude_none=True)
+    return {key: str(value) if isinstance(value, Public) else value for key, value in found.items()}
 
 
 def _us(seconds: float | None) -> int | None:

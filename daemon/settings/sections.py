@@ -5,15 +5,17 @@ A key that is planned and that this version cannot honour is refused by name (``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from daemon.public import Public
 from daemon.settings.celery_sections import CelerySection, TaskSection
+from daemon.settings.entry_section import EntrySection, LimitSetting
+from daemon.settings.history_section import HistorySection
 from daemon.settings.section import Section
 from daemon.settings.values import (
     Duration,
@@ -27,7 +29,9 @@ from daemon.settings.values import (
     parse_address,
     wrong,
 )
+from daemon.settings.watch_section import WatchSection
 
+SHORTEST_POLL_S, LONGEST_POLL_S = 0.5, 3600.0
 SMALLEST_FRAME_LIMIT_BYTES = 1024
 LARGEST_FRAME_LIMIT_BYTES = 32 * 1024 * 1024
 """A task's message holds the text and the bytes of an HL7 message, and may have 128 MiB in all."""
@@ -56,65 +60,6 @@ class EmbeddedBrokerSection(Section):
     port: int = Field(default=0, ge=0, le=65535)
     appendfsync: Literal["always", "everysec"] = "everysec"
     binary: Path | None = None
-
-
-class EntryOptions(Section):
-    """``options`` of an entry, in the names of Celery's ``apply_async``."""
-
-    queue: Label | None = None
-    priority: Priority | None = None
-    expires: Duration | None = None
-    time_limit: Duration | None = None
-    soft_time_limit: Duration | None = None
-    headers: dict[Label, Any] = Field(default_factory=dict)
-
-
-class CatchUpSetting(Section):
-    """``catch_up`` of an entry; a bare string means its policy."""
-
-    policy: Literal["skip", "one", "all"] = "one"
-    window: Duration | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_policy(cls, value: Any) -> Any:
-        return {"policy": value} if isinstance(value, str) else value
-
-
-class EntrySection(Section):
-    """``[schedule.NAME]``: one entry."""
-
-    task: Label
-    every: Duration | None = None
-    cron: str | None = None
-    anchor: datetime | None = None
-    timezone: Zone | None = None
-    dst: Literal["cron", "instant"] = "cron"
-    args: list[Any] = Field(default_factory=list)
-    kwargs: dict[str, Any] = Field(default_factory=dict)
-    options: EntryOptions = EntryOptions()
-    catch_up: CatchUpSetting = CatchUpSetting()
-    overlap: Literal["allow"] = "allow"
-    enabled: bool = True
-
-    @field_validator("anchor")
-    @classmethod
-    def _aware(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise wrong("an anchor needs an offset", "write 2026-01-01T00:00:00Z")
-        return value
-
-    @model_validator(mode="after")
-    def _one_trigger(self) -> EntrySection:
-        if (self.every is None) == (self.cron is None):
-            raise wrong("exactly one of every and cron is needed", 'write every = "15m" or cron = "0 2 * * *"')
-        if self.anchor is not None and self.every is None:
-            raise wrong("anchor belongs to every", "a cron expression needs none")
-        if self.cron is None and not self.model_fields_set.isdisjoint(("timezone", "dst")):
-            raise wrong(
-                "timezone and dst belong to cron", "an interval is counted from its anchor, whatever clocks show"
-            )
-        return self
 
 
 class RouteSection(Section):
@@ -180,6 +125,31 @@ class ApiSection(Section):
         return value
 
 
+_DATABASES = re.compile(r"(postgresql\+asyncpg|mysql\+aiomysql|mariadb\+aiomysql|sqlite\+aiosqlite)://.+", re.DOTALL)
+
+
+class DjangoBeatSection(Section):
+    """``[django_beat]``: django-celery-beat's tables, whose rows are entries."""
+
+    url: str = Field(repr=False)
+    poll: Duration = 5.0
+
+    @field_validator("url")
+    @classmethod
+    def _has_a_driver(cls, value: str) -> str:
+        if not _DATABASES.fullmatch(value):
+            hint = "write postgresql+asyncpg://…, mysql+aiomysql://… or sqlite+aiosqlite:////path"
+            raise wrong("not the address of a database", hint)
+        return value
+
+    @field_validator("poll")
+    @classmethod
+    def _not_too_often(cls, value: float) -> float:
+        if not SHORTEST_POLL_S <= value <= LONGEST_POLL_S:
+            raise wrong("the tables are looked at every half second at most, and once an hour at least")
+        return value
+
+
 class Settings(Section):
     """A whole site file."""
 
@@ -188,6 +158,10 @@ class Settings(Section):
     embedded_broker: EmbeddedBrokerSection = EmbeddedBrokerSection()
     schedule: dict[Name, EntrySection] = Field(default_factory=dict)
     task: dict[Label, TaskSection] = Field(default_factory=dict)
+    queue: dict[Label, LimitSetting] = Field(default_factory=dict)
     feed: dict[Name, FeedSection] = Field(default_factory=dict)
+    django_beat: DjangoBeatSection | None = None
+    history: HistorySection = HistorySection()
     spool: SpoolSection = SpoolSection()
+    watch: WatchSection = WatchSection()
     api: ApiSection = ApiSection()

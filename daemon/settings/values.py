@@ -71,6 +71,15 @@ def parse_duration_s(value: Any) -> float:
     return float(seconds)
 
 
+def show_duration(seconds: float) -> str | float:
+    """Write a duration so that it is read back as the same one: with units, or as a number if they do not reach."""
+    text, left_ms = "", round(seconds * 1000)
+    for unit, length_s in sorted(_UNIT_S.items(), key=lambda pair: -pair[1]):
+        count, left_ms = divmod(left_ms, round(length_s * 1000))
+        text += f"{count}{unit}" if count else ""
+    return text if text and parse_duration_s(text) == seconds else seconds
+
+
 def _size_bytes(value: Any) -> int:
     if type(value) is int and value >= 0:
         return value
@@ -158,7 +167,7 @@ Label = Annotated[Public, PlainValidator(_printable)]
 Labels = Annotated[tuple[Public, ...], PlainValidator(_labels)]
 """One such name or a list of them."""
 
-Duration = Annotated[float, PlainValidator(parse_duration_s)]
+Duration = Annotated[float, PlainValidator(parse_duration_s), PlainSerializer(show_duration, when_used="json")]
 """Seconds, written with units."""
 
 Size = Annotated[int, PlainValidator(_size_bytes)]

@@ -15,9 +15,21 @@ from hypothesis import strategies as st
 
 from daemon.clock import SECOND_US
 from daemon.scheduler.errors import TriggerInvalid
-from daemon.scheduler.triggers import Cron, Dst, Interval, Trigger, last_at_or_before
+from daemon.scheduler.triggers import (
+    Cron,
+    Crontab,
+    CrontabMode,
+    Dst,
+    DstPolicy,
+    Fold,
+    Gap,
+    Interval,
+    Trigger,
+    last_at_or_before,
+)
 from daemon.scheduler.triggers.cron_fields import parse_cron
-from tests.support.cron_oracle import ZONES, Expression, around_the_clock_change, changes, expressions, scan
+from tests.support.cron_oracle import ZONES, Expression, around_the_clock_change, expressions, scan
+from tests.support.wall_scan import changes
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEGIN_S = int((datetime(2015, 1, 1, tzinfo=UTC) - EPOCH).total_seconds())
@@ -27,6 +39,8 @@ SOME = 8
 
 instants_s = st.integers(BEGIN_S, END_S)
 zones = st.sampled_from(ZONES)
+simple = st.sampled_from((Dst.CRON, Dst.INSTANT))
+policies = st.builds(DstPolicy, st.sampled_from(Gap), st.sampled_from(Fold), st.booleans())
 
 
 def _after(trigger: Trigger, start_s: int, count: int) -> list[int]:
@@ -105,22 +119,24 @@ def _clock_changes(draw: st.DrawFn) -> tuple[str, int, Expression]:
 
 
 @settings(max_examples=150)
-@given(_clock_changes(), st.sampled_from(Dst))
-def test_around_clock_changes_a_scan_of_every_minute_agrees(change: tuple[str, int, Expression], dst: Dst) -> None:
+@given(_clock_changes(), simple)
+def test_around_clock_changes_a_scan_of_every_minute_agrees(
+    change: tuple[str, int, Expression], dst: DstPolicy
+) -> None:
     zone, at_s, expression = change
     start_s, end_s = at_s - 30 * 3600, at_s + 30 * 3600
     try:
         trigger = Cron(expression.text, zone, dst)
     except TriggerInvalid:
-        assert scan(expression, zone, start_s, end_s, cron=dst is Dst.CRON) == []
+        assert scan(expression, zone, start_s, end_s, cron=dst == Dst.CRON) == []
         return
-    assert _within(trigger, start_s, end_s) == scan(expression, zone, start_s, end_s, cron=dst is Dst.CRON)
+    assert _within(trigger, start_s, end_s) == scan(expression, zone, start_s, end_s, cron=dst == Dst.CRON)
 
 
 @settings(max_examples=40)
-@given(zones, st.integers(2015, 2039), st.sampled_from(Dst), st.data())
+@given(zones, st.integers(2015, 2039), simple, st.data())
 def test_over_whole_days_anywhere_in_the_year_a_scan_agrees(
-    zone: str, year: int, dst: Dst, data: st.DataObject
+    zone: str, year: int, dst: DstPolicy, data: st.DataObject
 ) -> None:
     expression = data.draw(around_the_clock_change(tuple(range(24))))
     first_s = int((datetime(year, 1, 1, tzinfo=UTC) - EPOCH).total_seconds())
@@ -130,7 +146,7 @@ def test_over_whole_days_anywhere_in_the_year_a_scan_agrees(
     except TriggerInvalid:
         return
     end_s = start_s + 3 * DAY_S
-    found = [at for at in scan(expression, zone, start_s - 2 * DAY_S, end_s, cron=dst is Dst.CRON) if at >= start_s]
+    found = [at for at in scan(expression, zone, start_s - 2 * DAY_S, end_s, cron=dst == Dst.CRON) if at >= start_s]
     assert _within(trigger, start_s, end_s) == found
 
 
@@ -143,7 +159,10 @@ def triggers(draw: st.DrawFn) -> Trigger:
         every_us = draw(st.integers(100_000, 400 * DAY_S * SECOND_US))
         return Interval(every_us, draw(st.integers(-every_us, every_us)))
     try:
-        return Cron(draw(expressions()).text, draw(zones | st.just("UTC")), draw(st.sampled_from(Dst)))
+        text, zone = draw(expressions()).text, draw(zones | st.just("UTC"))
+        if draw(st.booleans()):
+            return Crontab(text, zone, draw(st.sampled_from(CrontabMode)))
+        return Cron(text, zone, draw(policies))
     except TriggerInvalid:
         return Cron("* * * * *", draw(zones))
 

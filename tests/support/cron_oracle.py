@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -139,22 +138,6 @@ def around_the_clock_change(draw: st.DrawFn, hours: tuple[int, ...]) -> Expressi
     return Expression(draw(fields(0)), hour, day, Field("*", frozenset(range(1, 13))), weekday, second)
 
 
-@cache
-def changes(zone: str, year: int) -> tuple[int, ...]:
-    """Give the instants of one year, in seconds since 1970, at which a zone's clocks are changed."""
-    info = ZoneInfo(zone)
-    here = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
-    end = int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp())
-    found = []
-    while here < end:
-        if _offset(info, here) != _offset(info, here + 3600):
-            found.append(
-                next(at for at in range(here, here + 3601, MINUTE) if _offset(info, at) != _offset(info, here))
-            )
-        here += 3600
-    return tuple(found)
-
-
 def scan(expression: Expression, zone: str, start_s: int, end_s: int, *, cron: bool) -> list[int]:
     """Give the instants in [start, end) at which an expression fires, looking at every minute.
 
@@ -180,10 +163,6 @@ def scan(expression: Expression, zone: str, start_s: int, end_s: int, *, cron: b
             fires.update(at + second for second in expression.seconds)
         before = wall
     return sorted(fires)
-
-
-def _offset(info: ZoneInfo, at_s: int) -> timedelta | None:
-    return datetime.fromtimestamp(at_s, info).utcoffset()
 
 
 def _wall(info: ZoneInfo, at_s: int) -> datetime:

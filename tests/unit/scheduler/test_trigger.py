@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daemon.clock import SECOND_US, instant, microseconds
-from daemon.scheduler.triggers import Cron, Dst, Interval, last_at_or_before
+from daemon.scheduler.triggers import Cron, Dst, DstPolicy, Fold, Gap, Interval, last_at_or_before
 
 
 def _us(text: str) -> int:
@@ -80,6 +80,49 @@ INSTANT: dict[str, tuple[str, Window, list[str]]] = {
                    ["25 01:00+0100", "25 01:30+0100", "25 01:00+0000", "25 01:30+0000"]),
     "a day that does not exist": ("0 12 * * *", APIA, ["29 12:00-1000", "31 12:00+1400"]),
 }  # fmt: skip
+
+
+OTHERS: dict[str, tuple[str, DstPolicy, Window, list[str]]] = {
+    "skipped, once right after": ("*/30 1 * * *", Dst.ONCE_FIRST, SPRING_LONDON, ["29 02:00+0100"]),
+    "skipped, not made up": ("30 1,2 * * *", Dst.SKIP_GAP, SPRING_LONDON, ["29 02:30+0100"]),
+    "skipped, each an hour later": ("15,45 1 * * *", Dst.SHIFT_GAP, SPRING_LONDON, ["29 02:15+0100", "29 02:45+0100"]),
+    "later and usual at once": ("30 1,2 * * *", Dst.SHIFT_GAP, SPRING_LONDON, ["29 02:30+0100"]),
+    "half an hour later": ("0,15,40 2 * * *", Dst.SHIFT_GAP, SPRING_LORD_HOWE,
+                           ["04 02:30+1100", "04 02:40+1100", "04 02:45+1100"]),
+    "the first later, nothing until then": ("15,40 2 * * *", DstPolicy(Gap.SHIFT_ONE, Fold.FIRST), SPRING_LORD_HOWE,
+                                            ["04 02:45+1100"]),
+    "two hours later": ("30 1,2 * * *", Dst.SHIFT_GAP, SPRING_TROLL, ["29 03:30+0200", "29 04:30+0200"]),
+    "twice, the first": ("30 1 * * *", Dst.ONCE_FIRST, AUTUMN_LONDON, ["25 01:30+0100"]),
+    "twice, the last": ("30 1 * * *", Dst.ONCE_LAST, AUTUMN_LONDON, ["25 01:30+0000"]),
+    "twice, the last, and what is near": (
+        "59 0,1 * * *", Dst.ONCE_LAST, AUTUMN_LONDON, ["25 00:59+0100", "25 01:59+0000"]),
+    "a wildcard is no exception, first": ("*/30 1 * * *", Dst.ONCE_FIRST, AUTUMN_LONDON, ["25 01:00+0100", "25 01:30+0100"]),
+    "a wildcard is no exception, last": ("*/30 1 * * *", Dst.ONCE_LAST, AUTUMN_LONDON, ["25 01:00+0000", "25 01:30+0000"]),
+    "half an hour twice, the last": ("15,45 1 * * *", Dst.ONCE_LAST, AUTUMN_LORD_HOWE, ["05 01:15+1100", "05 01:45+1030"]),
+    "a day that does not exist, made up": ("0 12 * * *", Dst.ONCE_FIRST, APIA,
+                                           ["29 12:00-1000", "31 00:00+1400", "31 12:00+1400"]),
+    "a day that does not exist, a day later": ("0 12,18 * * *", Dst.SHIFT_GAP, APIA,
+        ["29 12:00-1000", "29 18:00-1000", "31 12:00+1400", "31 18:00+1400"]),
+    "three hours back, the first": ("30 1 * * *", Dst.ONCE_FIRST, CASEY, ["08 01:30+1100"]),
+    "three hours back, the clock was set": (
+        "30 1 * * *", DstPolicy(Gap.SKIP, Fold.LAST, fixed_only=True), CASEY, ["08 01:30+1100", "08 01:30+0800"]),
+    "an hour back, as in a cron that takes the last": (
+        "30 1 * * *", DstPolicy(Gap.SKIP, Fold.LAST, fixed_only=True), AUTUMN_LONDON, ["25 01:30+0000"]),
+    "three hours back, the last": ("30 1 * * *", Dst.ONCE_LAST, CASEY, ["08 01:30+0800"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "dst", "window", "expected"), OTHERS.values(), ids=OTHERS)
+def test_as_the_policy_says_over_clock_changes(
+    expression: str, dst: DstPolicy, window: Window, expected: list[str]
+) -> None:
+    zone, start, end = window
+    assert _fires(Cron(expression, zone, dst), start, end) == expected
+
+
+def test_the_second_time_is_found_though_the_next_match_is_far_away() -> None:
+    cron = Cron("30 1 25 10 *", "Europe/London", Dst.INSTANT)
+    assert cron.next_after(_us("2026-10-25T00:30")) == _us("2026-10-25T01:30")
 
 
 @pytest.mark.parametrize(("expression", "window", "expected"), CRON.values(), ids=CRON)
