@@ -189,6 +189,15 @@ class OccurrenceBlocked:
 
 
 @dataclass(frozen=True, slots=True)
+class OccurrenceWaiting:
+    """An occurrence is due and waits: for a place (``overlap``, ``entry``, ``queue``), a ``rate``, or the end of a ``hold``."""
+
+    entry: Public
+    occurrence_us: int
+    what: Public
+
+
+@dataclass(frozen=True, slots=True)
 class OccurrenceRepeated:
     """The broker forgot that an occurrence was pushed; it was pushed again under the same id, or found to have run."""
 
@@ -210,6 +219,21 @@ class EntrySuperseded:
     """Another daemon runs this entry with another timing; it does not fire here."""
 
     entry: Public
+
+
+@dataclass(frozen=True, slots=True)
+class ZonesChanged:
+    """The rules of time zones in use are others than before; entries were planned anew."""
+
+    zones: tuple[Public, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAhead:
+    """The broker remembered an occurrence of its own future, as its clock had been ahead; the entry goes on from now."""
+
+    entry: Public
+    occurrence_us: int
 
 
 # -- feeds -------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,19 @@
 """Every name the daemon uses in the broker, built in one place. Format version 1.
 
-carillon:1:SITE:entries            hash   entry name → horizon (``revision:microseconds``)
+carillon:1:SITE:entries            hash   entry id → horizon (``revision:instant:since:runs``)
+carillon:1:SITE:once:DAY           hash   the same of one-off entries due on that day; kept for a week
+carillon:1:SITE:slots:SCOPE        zset   task id → when its place is let go by itself (microseconds)
+carillon:1:SITE:running            hash   task id → scopes of the slots it holds, one each line
+carillon:1:SITE:rate:SCOPE         string the instant up to which a rate is used up (microseconds)
+carillon:1:SITE:hold               string why all schedules are held (JSON); there while they are
+carillon:1:SITE:history            stream what became of occurrences
+carillon:1:SITE:overrides          hash   entry id → fields that someone changed at run time (JSON)
+carillon:1:SITE:added              hash   entry id → an entry that was added at run time (JSON)
+carillon:1:SITE:looks              zset   id of an added entry → when to look at it next (microseconds), or before
+carillon:1:SITE:changed            string counts changes of the three
+carillon:1:SITE:changes            channel tells of each: the count, then the ids
+carillon:1:SITE:daemons            hash   daemon → when it was last alive (JSON)
+carillon:1:SITE:alerts             hash   what was missed → which daemon told of it
 carillon:1:SITE:feed:FEED:EPOCH    hash   ``seq`` → sequence number of the last message pushed
 
 On RabbitMQ the ledgers of these names lie in a file, and the broker has two queues:
@@ -13,6 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from enum import Enum
 
 from daemon.public import Public
 
@@ -21,13 +35,53 @@ SEQUENCE_FIELD = "seq"
 MARK_TTL_S = 90 * 86_400
 """Marks outlive the spool's retention, so a mark that is gone means the broker lost it."""
 
+ONCE_TTL_S = 7 * 86_400
+DAY_US = 86_400_000_000
+
+
+class SiteKey(Enum):
+    """Keys of which a site has one."""
+
+    RUNNING = "running"
+    HOLD = "hold"
+    HISTORY = "history"
+    OVERRIDES = "overrides"
+    ADDED = "added"
+    LOOKS = "looks"
+    CHANGED = "changed"
+    CHANGES = "changes"
+    DAEMONS = "daemons"
+    ALERTS = "alerts"
+
+
 _OCCURRENCE = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:occurrence").bytes
 _MESSAGE = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:message").bytes
+_PART = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:part").bytes
 
 
 def entries_ledger(site: Public) -> Public:
     """Name the ledger of a site's entries."""
     return Public(f"{PREFIX}:{site}:entries")
+
+
+def once_ledger(site: Public, due_us: int) -> Public:
+    """Name the ledger of the one-off entries that are due on the same day."""
+    return Public(f"{PREFIX}:{site}:once:{due_us // DAY_US}")
+
+
+def slots_key(site: str, scope: str) -> str:
+    """Name the set of tasks that hold the slots of a scope."""
+    return f"{PREFIX}:{site}:slots:{scope}"
+
+
+def rate_key(site: str, scope: str) -> str:
+    """Name the instant up to which the rate of a scope is used up."""
+    return f"{PREFIX}:{site}:rate:{scope}"
+
+
+def site_key(site: str, what: SiteKey) -> str:
+    """Name one of the keys of which a site has one."""
+    return f"{PREFIX}:{site}:{what.value}"
 
 
 def feed_ledger(site: Public, feed: Public, epoch: str) -> Public:
@@ -48,6 +102,31 @@ def estate_queue(site: Public) -> str:
 def occurrence_id(site: str, entry: str, occurrence_us: int) -> str:
     """Give the task id of an occurrence: the same on every daemon and after every restart."""
     return _uuid5(_OCCURRENCE, f"{site}\n{entry}\n{occurrence_us}")
+
+
+def asked_id(site: str, entry: str, occurrence_us: int, request: str) -> str:
+    """Give the task id of an occurrence someone asked for: never that of the same instant by the clock."""
+    return _uuid5(_OCCURRENCE, f"{site}\n{entry}\n{occurrence_us}\n{request}")
+
+
+def part_id(occurrence: str, place: str) -> str:
+    """Give the id of a part of an occurrence's workflow: of a task by its place in it, or of a group."""
+    return _uuid5(_PART, f"{occurrence}\n{place}")
+
+
+def overlap_scope(entry: str) -> str:
+    """Name the place that the runs of an entry which must not overlap take in turn."""
+    return f"overlap:{entry}"
+
+
+def entry_scope(entry: str) -> str:
+    """Name what the limits of an entry bound."""
+    return f"entry:{entry}"
+
+
+def queue_scope(queue: str) -> str:
+    """Name what the limits of a queue bound."""
+    return f"queue:{queue}"
 
 
 def message_id(site: str, feed: str, epoch: str, sequence: int) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from daemon import events
+from daemon import events, run_events, source_events, watch_events
 from daemon.clock import SECOND_US, Clock, instant
 from daemon.public import Public, frames, reason, shown
 
@@ -55,8 +55,30 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     events.OccurrencesSkipped: (Level.WARNING, "occurrence.skipped"),
     events.OccurrenceInvalid: (Level.ERROR, "occurrence.invalid"),
     events.OccurrenceBlocked: (Level.ERROR, "occurrence.blocked"),
+    events.OccurrenceWaiting: (Level.INFO, "occurrence.waiting"),
     events.OccurrenceRepeated: (Level.WARNING, "occurrence.repeated"),
+    source_events.SourceUp: (Level.INFO, "source.up"),
+    source_events.SourceLost: (Level.ERROR, "source.lost"),
+    source_events.EntryUncarried: (Level.WARNING, "entry.uncarried"),
+    events.ZonesChanged: (Level.WARNING, "zones.changed"),
+    events.EntryAhead: (Level.ERROR, "entry.ahead"),
     events.EntrySuperseded: (Level.WARNING, "entry.superseded"),
+    run_events.HistoryOpened: (Level.INFO, "history.opened"),
+    run_events.HistoryLost: (Level.ERROR, "history.lost"),
+    run_events.HistoryDamaged: (Level.ERROR, "history.damaged"),
+    run_events.HistoryGap: (Level.WARNING, "history.gap"),
+    run_events.HistoryPruned: (Level.DEBUG, "history.pruned"),
+    run_events.RunEnded: (Level.DEBUG, "run.ended"),
+    run_events.RunLost: (Level.WARNING, "run.lost"),
+    run_events.RunsUnseen: (Level.ERROR, "runs.unseen"),
+    run_events.RunsSeen: (Level.INFO, "runs.seen"),
+    watch_events.OccurrenceMissed: (Level.ERROR, "occurrence.missed"),
+    watch_events.OccurrenceMadeGood: (Level.INFO, "occurrence.made-good"),
+    watch_events.DaemonGone: (Level.ERROR, "peer-daemon.gone"),
+    watch_events.DaemonBack: (Level.INFO, "peer-daemon.back"),
+    watch_events.AlertSent: (Level.DEBUG, "alert.sent"),
+    watch_events.AlertFailed: (Level.ERROR, "alert.failed"),
+    watch_events.AlertTaskRefused: (Level.ERROR, "alert.task-refused"),
     events.FeedListening: (Level.INFO, "feed.listening"),
     events.PeerConnected: (Level.DEBUG, "peer.connected"),
     events.PeerGone: (Level.DEBUG, "peer.gone"),

@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from daemon import events
+from daemon import events, run_events, watch_events
 from daemon.clock import SECOND_US
 
 ENTRIES_SHOWN = 1000
@@ -27,6 +27,7 @@ ENTRIES_SHOWN = 1000
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_RUN_S = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 _LATE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0)
 
 
@@ -40,6 +41,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._shows_entries = entries <= ENTRIES_SHOWN
+        self._labels: set[str] = set()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"carillon_{name}", text, labels, registry=registry)
@@ -56,6 +58,7 @@ class Metrics:
         self._lateness = histogram(
             "occurrence_lateness_seconds", "From the planned instant until the message was in its queue.", _LATE_S
         )
+        self._runs_and_watching(counter, gauge, histogram)
         self._entry_next = gauge("entry_next_timestamp_seconds", "When an entry is next due.", "entry")
         self._acks = counter("feed_acks", "Answers sent, by code; empty where none was due.", "feed", "code")
         self._ack_s = histogram(
@@ -88,6 +91,18 @@ class Metrics:
         self._answer_children: dict[tuple[str, str], tuple[Counter, Histogram, Gauge]] = {}
         self._handlers: Mapping[type, Callable[[Any], None]] = self._table()
 
+    def _runs_and_watching(
+        self, counter: Callable[..., Counter], gauge: Callable[..., Gauge], histogram: Callable[..., Histogram]
+    ) -> None:
+        self._missed = counter(
+            "expectations_missed", "Occurrences that did not do what is expected of them, by what.", "entry", "what"
+        )
+        self._daemons = gauge("daemons", "Daemons of the site that give signs of life, this one included.")
+        self._alerts = counter("alerts", "Alerts and pings by channel, and whether they arrived.", "channel", "outcome")
+        self._runs = counter("runs", "Runs that are over, by outcome.", "entry", "state")
+        self._run_s = histogram("run_seconds", "Duration of runs whose start and end are known.", _RUN_S)
+        self._history_kept = gauge("history_kept", "1 while the history is written.")
+
     def __call__(self, event: object) -> None:
         """Count an event."""
         handler = self._handlers.get(type(event))
@@ -109,8 +124,17 @@ class Metrics:
             events.OccurrencesSkipped: lambda event: self._occurrence(event.entry, "skipped", event.count),
             events.OccurrenceInvalid: lambda event: self._occurrence(event.entry, "invalid"),
             events.OccurrenceBlocked: lambda event: self._occurrence(event.entry, "blocked"),
+            events.OccurrenceWaiting: lambda event: self._occurrence(event.entry, "waiting"),
             events.OccurrenceRepeated: lambda event: self._occurrence(event.entry, "repeated"),
             events.EntryPlanned: self._planned,
+            run_events.RunEnded: self._run_ended,
+            run_events.RunLost: lambda event: self._run(event.entry, "lost"),
+            run_events.HistoryOpened: lambda _: self._history_kept.set(1),
+            run_events.HistoryLost: lambda _: self._history_kept.set(0),
+            watch_events.OccurrenceMissed: self._missed_one,
+            watch_events.DaemonsSeen: lambda event: self._daemons.set(event.alive),
+            watch_events.AlertSent: lambda event: self._alerts.labels(event.channel.value, "sent").inc(),
+            watch_events.AlertFailed: lambda event: self._alerts.labels(event.channel.value, "failed").inc(),
             events.Answered: self._answered,
             events.PeerConnected: lambda event: self._connections.labels(event.feed).set(event.connections),
             events.PeerGone: self._gone,
@@ -138,14 +162,33 @@ class Metrics:
         }
 
     def _occurrence(self, entry: str, outcome: str, count: int = 1) -> None:
-        self._occurrences.labels(entry if self._shows_entries else "", outcome).inc(count)
+        self._occurrences.labels(self._label(entry), outcome).inc(count)
+
+    def _label(self, entry: str) -> str:
+        """Give an entry as a label: of those that come and go at run time, the first thousand have series of their own."""
+        if not self._shows_entries:
+            return ""
+        if entry not in self._labels and len(self._labels) < ENTRIES_SHOWN:
+            self._labels.add(entry)
+        return entry if entry in self._labels else ""
 
     def _occurrence_enqueued(self, event: events.OccurrenceEnqueued) -> None:
         self._occurrence(event.entry, "enqueued")
         self._lateness.observe(max(event.lateness_s, 0.0))
 
+    def _run(self, entry: str, state: str) -> None:
+        self._runs.labels(entry if self._shows_entries else "", state).inc()
+
+    def _run_ended(self, event: run_events.RunEnded) -> None:
+        self._run(event.entry, event.state)
+        if event.ran_s >= 0:
+            self._run_s.observe(event.ran_s)
+
+    def _missed_one(self, event: watch_events.OccurrenceMissed) -> None:
+        self._missed.labels(self._label(event.entry), event.what.value).inc()
+
     def _planned(self, event: events.EntryPlanned) -> None:
-        if self._shows_entries:
+        if self._label(event.entry):
             next_s = event.next_us / SECOND_US if event.next_us is not None else float("inf")
             self._entry_next.labels(event.entry).set(next_s)
 

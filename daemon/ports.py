@@ -22,6 +22,7 @@ class WorkItem(NamedTuple):
     Attributes:
         task_id: stable: the same occurrence or message always asks under the same id.
         expires_at_us: instant after which a worker must not run it any more.
+        canvas: a chain, group or chord as data (``docs/schedules.md``) instead of the one task; its last result has ``task_id``.
         args_shown, kwargs_shown: what logs of workers and Flower may show of the arguments.
     """
 
@@ -38,6 +39,7 @@ class WorkItem(NamedTuple):
     headers: Mapping[str, Any] = _NOTHING
     args_shown: str | None = None
     kwargs_shown: str | None = None
+    canvas: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Show which task it is, and nothing it is given."""
@@ -62,11 +64,60 @@ class Ticket(NamedTuple):
     ttl_s: int = 0
 
 
+class Slot(NamedTuple):
+    """One of a bounded number of places, which a task takes when it is enqueued and holds until it is let go.
+
+    Attributes:
+        scope: what is bounded (``overlap:ENTRY``, ``entry:ENTRY``, ``queue:QUEUE``).
+        limit: how many places there are.
+        stale_us: after so long on the broker's clock it is let go by itself.
+        evict: task ids that make room.
+    """
+
+    scope: str
+    limit: int
+    stale_us: int
+    evict: tuple[str, ...] = ()
+
+
+class RateCap(NamedTuple):
+    """At most ``most`` orders of one scope at once, and then one each ``per_us / most``.
+
+    Over any span T these are at most ``most + T * most / per_us``; after a pause of ``per_us`` all of ``most`` may come at
+    once again.
+    """
+
+    scope: str
+    most: int
+    per_us: int
+
+
+class Gate(NamedTuple):
+    """What else must allow an order, checked and taken in the same step as its ticket.
+
+    Attributes:
+        holder: the task id that takes the slots, the one whose end lets them go.
+        heeds_hold: whether it waits while all schedules are held.
+    """
+
+    holder: str = ""
+    slots: tuple[Slot, ...] = ()
+    rates: tuple[RateCap, ...] = ()
+    heeds_hold: bool = True
+
+
 class Order(NamedTuple):
-    """Enqueue ``item`` if ``ticket`` holds; without an item only the ledger advances."""
+    """Enqueue ``item`` if ``ticket`` holds and ``gate`` allows; without an item only the ledger advances.
+
+    Attributes:
+        record: what is written into the site's history if it is carried out, one entry each line; JSON without
+            anything secret.
+    """
 
     ticket: Ticket
     item: WorkItem | None
+    gate: Gate | None = None
+    record: str | None = None
 
 
 class Settled(Enum):
@@ -79,6 +130,12 @@ class Settled(Enum):
     """The ledger holds something else; ``found`` tells what, ``None`` that nothing is there."""
     EARLY = "early"
     """The broker's clock is not there yet; ``broker_us`` tells where it is."""
+    FULL = "full"
+    """A slot is not to be had; ``found`` is its scope and, one each line, up to 100 of the task ids that hold it."""
+    THROTTLED = "throttled"
+    """A rate is used up; ``found`` is the instant (microseconds on the broker's clock) from which it is not."""
+    HELD = "held"
+    """All schedules are held; ``found`` says why."""
     NOT_SENT = "not-sent"
     """The broker was not reached; nothing was enqueued."""
     UNAVAILABLE = "unavailable"
@@ -105,6 +162,59 @@ class Ledger:
     broker_us: int
 
 
+class RunningTask(NamedTuple):
+    """A task that holds slots.
+
+    Attributes:
+        scopes: of the slots, in no order.
+        stale_at_us: when the last of them is let go by itself, on the broker's clock; 0 if none is left.
+    """
+
+    task_id: str
+    scopes: tuple[str, ...]
+    stale_at_us: int
+
+
+class Runs(Protocol):
+    """Tasks that hold slots."""
+
+    async def release(self, task_ids: Sequence[str]) -> frozenset[str]:
+        """Let go whatever the tasks hold, and name the scopes where a slot became free. Doing it again does nothing.
+
+        Raises:
+            BrokerDown: the broker does not answer; some of them may be let go.
+        """
+        ...
+
+    async def running(self) -> list[RunningTask]:
+        """List the tasks that hold slots, at most 10,000.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        ...
+
+
+class Hold(Protocol):
+    """The one switch that holds all schedules of a site."""
+
+    async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
+        """Hold all schedules from now on, or go on with ``None``; ``for_us`` says when they go on by themselves.
+
+        Raises:
+            BrokerDown: the broker does not answer; it may have been done.
+        """
+        ...
+
+    async def held(self) -> str | None:
+        """Say why all schedules are held; ``None`` if they are not.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        ...
+
+
 class Dispatcher(Protocol):
     """The way to the Celery queues."""
 
@@ -125,6 +235,14 @@ class Dispatcher(Protocol):
 
         Raises:
             BrokerDown: the result back-end does not answer.
+        """
+        ...
+
+    async def revoke(self, task_ids: Sequence[str], *, terminate: bool) -> None:
+        """Keep tasks from starting; with ``terminate`` also stop those that have started. Workers that are away do not hear.
+
+        Raises:
+            BrokerDown: the broker does not answer.
         """
         ...
 

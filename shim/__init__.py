@@ -29,6 +29,7 @@ from shim.errors import (
     ShimError,
 )
 from shim.events import EventReceiver, EventState
+from shim.guard import Guard, RateClaim, Record, SlotClaim, Slots
 from shim.link import Link
 from shim.message import Message, build_message
 from shim.publisher import Publisher
@@ -59,12 +60,15 @@ __all__ = [
     "EventReceiver",
     "EventState",
     "Group",
+    "Guard",
     "Link",
     "Message",
     "Outcome",
     "PublishUncertain",
     "Publisher",
     "Queues",
+    "RateClaim",
+    "Record",
     "RedisTransport",
     "RequestInvalid",
     "ResultWaiter",
@@ -74,6 +78,8 @@ __all__ = [
     "Sent",
     "ShimError",
     "Signature",
+    "SlotClaim",
+    "Slots",
     "Subscription",
     "Target",
     "TaskMeta",

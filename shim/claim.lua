@@ -1,6 +1,6 @@
 -- Checks claims and pushes messages, many in one call.
 --
--- All claims are read first, every write is decided on in order, and only then something is changed: each queue gets its
+-- All claims and what guards look at (guard.lua) are read first, every write is decided on in order, and only then something is changed: each queue gets its
 -- messages in one push, each hash its claims in one step. A call of a hundred messages costs the server a handful of
 -- commands, and as many in its log and on its replicas.
 --
@@ -8,22 +8,25 @@
 -- keys of a wrong type are asked for, rights are checked on servers that can say (Redis 7, Valkey), and what makes a server
 -- refuse writes (OOM, READONLY, NOREPLICAS, MISCONF) it looks at before a script's first write only.
 --
--- KEYS: claim hashes, then queue lists, each once.
+-- KEYS: claim hashes, then what guards and records need, then queue lists, each once.
 -- ARGV: a plan in JSON, then the payloads of all messages in order. The plan is
 --       {tolerance in microseconds, {time to live in seconds of each claim hash, 0: none}, {write, write, ...},
 --        {number of a queue key, as text: {milliseconds the queue lives on, number of each key that then expires}},
---        {channel, channel, ...}}, of which the last two may be missing, a write
+--        {channel, channel, ...}, {what each key of guards and records is, as guard.lua names it}}, of which the last
+--       three may be missing, a write
 --       {number of the claim hash or 0: no claim, field, expected value or false: must be absent, value to advance to,
 --        earliest server time in microseconds or 0: any, {number of the queue key of each message, or minus that of its
---        channel}}.
+--        channel}, guard or false: none, {record, ...}}, of which the last two may be missing.
 -- Returns the server's time in microseconds, then a text with one letter for each write, then what was found, in order, for
 -- each letter that says so:
 --       w written · a already there · l another value, which follows · m missing · e too early
---       x a key of a wrong type, whose number follows
+--       x a key of a wrong type, whose number follows · h held, what the hold says follows
+--       t a rate is used up, the instant when it is not any more follows
+--       f no place is left, the scope follows and, each on a line, who holds one
 
 local plan = cjson.decode(ARGV[1])
 local tolerance, ttls, writes = plan[1], plan[2], plan[3]
-local expiries, channels = plan[4] or {}, plan[5] or {}
+local expiries, channels, extra = plan[4] or {}, plan[5] or {}, plan[6] or {}
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
@@ -43,8 +46,10 @@ if redis.acl_check_cmd then
     local needed
     if expiring[number] then
       needed = { { 'LPUSH', key, '' }, { 'PEXPIRE', key, '1' } }
-    elseif number > #ttls then
+    elseif number > #ttls + #extra then
       needed = { { 'LPUSH', key, '' } }
+    elseif number > #ttls then
+      needed = guards.rights(extra[number - #ttls], key)
     elseif ttls[number] > 0 then
       needed = { { 'HSET', key, '', '' }, { 'EXPIRE', key, '1' } }
     else
@@ -61,7 +66,8 @@ end
 local wrong = {}
 for number, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
-  wrong[number] = kind ~= 'none' and kind ~= (number <= #ttls and 'hash' or 'list')
+  local wanted = number <= #ttls and 'hash' or extra[number - #ttls] and guards.type(extra[number - #ttls]) or 'list'
+  wrong[number] = kind ~= 'none' and kind ~= wanted
 end
 
 local fields, held, changed = {}, {}, {}
@@ -76,7 +82,11 @@ for _, write in ipairs(writes) do
       table.insert(fields[claim], field)
     end
   end
+  if write[7] then
+    guards.look(write[7], wrong)
+  end
 end
+guards.read(now)
 for claim, names in pairs(fields) do
   for place, value in ipairs(redis.call('HMGET', KEYS[claim], unpack(names))) do
     held[claim][names[place]] = value
@@ -87,7 +97,7 @@ local letters, found_instead = {}, {}
 local pushes, published = {}, {}
 local payload = 1
 for place, write in ipairs(writes) do
-  local claim, field, expected, advance, earliest, queues = unpack(write)
+  local claim, field, expected, advance, earliest, queues, guard, records = unpack(write)
   local letter, instead = 'w', nil
   if claim > 0 and wrong[claim] then
     letter, instead = 'x', claim
@@ -95,6 +105,12 @@ for place, write in ipairs(writes) do
   for _, queue in ipairs(queues) do
     if wrong[queue] then
       letter, instead = 'x', queue
+    end
+  end
+  if records then
+    local key = guards.wrong_key(guard, records, wrong)
+    if key then
+      letter, instead = 'x', key
     end
   end
   if letter == 'w' and claim > 0 then
@@ -109,7 +125,16 @@ for place, write in ipairs(writes) do
       letter = 'e'
     end
   end
+  if letter == 'w' and guard then
+    local refused, why = guards.refusal(guard, now)
+    if refused then
+      letter, instead = refused, why
+    end
+  end
   if letter == 'w' then
+    if records then
+      guards.take(guard, records, now)
+    end
     for number, queue in ipairs(queues) do
       if queue < 0 then
         published[#published + 1] = { channels[-queue], ARGV[payload + number] }
@@ -130,6 +155,8 @@ for place, write in ipairs(writes) do
   end
 end
 
+guards.compose()
+
 for queue, payloads in pairs(pushes) do
   for first = 1, #payloads, 1000 do -- Lua's stack is bounded
     redis.call('LPUSH', KEYS[queue], unpack(payloads, first, math.min(first + 999, #payloads)))
@@ -144,6 +171,7 @@ end
 for _, message in ipairs(published) do
   redis.call('PUBLISH', message[1], message[2])
 end
+guards.apply(now)
 for claim, values in pairs(changed) do
   local pairs_of = {}
   for field, value in pairs(values) do

@@ -16,10 +16,14 @@ import orjson
 
 from shim.envelope import Envelope
 from shim.errors import RequestInvalid
+from shim.guard.guard import Guard, Record, check_guard, check_records, keys_of, packed
 from shim.routing.target import Target
 from shim.transport import RedisTransport
 
-SCRIPT = resources.files("shim").joinpath("claim.lua").read_text(encoding="utf-8")
+SCRIPT = "".join(
+    resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    for package, name in (("shim.guard", "guard.lua"), ("shim", "claim.lua"))
+)
 SCRIPT_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 WRITES_PER_CALL = 100
@@ -53,10 +57,17 @@ class Claim(NamedTuple):
 
 
 class Write(NamedTuple):
-    """Messages pushed together under one claim; no message means the claim alone advances."""
+    """Messages pushed together under one claim; no message means the claim alone advances.
+
+    Attributes:
+        guard: what else must allow it, once the claim holds.
+        records: what is told of it, if it is done.
+    """
 
     claim: Claim | None
     envelopes: tuple[Envelope, ...]
+    guard: Guard | None = None
+    records: tuple[Record, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -77,8 +88,14 @@ class Outcome(Enum):
     """The field held something else; ``found`` tells what."""
     EARLY = "early"
     """The server's clock has not reached ``not_before_us``."""
+    FULL = "full"
+    """No place is left; ``found`` is the scope and, one each line, up to 100 who hold one."""
+    THROTTLED = "throttled"
+    """A rate is used up; ``found`` is the server time from which it is not."""
+    HELD = "held"
+    """``hold_key`` is there; ``found`` is the beginning of what it holds."""
     WRONG_TYPE = "wrong-type"
-    """A key holds something that is not a hash or a list; ``found`` names it."""
+    """A key holds something of another type than it should; ``found`` names it."""
     NOT_WRITTEN = "not-written"
     """Nothing was sent."""
     UNCERTAIN = "uncertain"
@@ -97,10 +114,13 @@ def check_writes(writes: Sequence[Write]) -> None:
     """Refuse what could not be packed; one such write would fail all that travel with it.
 
     Raises:
-        RequestInvalid: a claim whose text has lone surrogates.
+        RequestInvalid: a claim whose text has lone surrogates; a guard or record that is not sound.
     """
-    for write in writes:
-        claim = write.claim
+    for claim, _, guard, records in writes:
+        if guard is not None:
+            check_guard(guard)
+        if records:
+            check_records(records)
         if claim is not None:
             try:
                 f"{claim.key}{claim.field}{claim.expect}{claim.advance_to}".encode()
@@ -118,11 +138,12 @@ def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: in
         if claim is not None and claim.key not in claims:
             claims[claim.key] = len(claims) + 1
             ttls.append(claim.ttl_s)
-    places = _Places(transport, len(claims))
+    extra = _extra_numbers(writes, len(claims))
+    places = _Places(transport, len(claims) + len(extra))
     numbers: dict[Target, int] = {}
-    steps: list[tuple[int, str, str | bool, str, int, list[int]]] = []
+    steps: list[tuple[object, ...]] = []
     payloads: list[bytes] = []
-    for claim, envelopes in writes:
+    for claim, envelopes, guard, records in writes:
         targets = []
         for _, target, payload in envelopes:
             number = numbers.get(target)
@@ -131,15 +152,30 @@ def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: in
             targets.append(number)
             payloads.append(payload)
         if claim is None:
-            steps.append((0, "", False, "", 0, targets))
+            step: tuple[object, ...] = (0, "", False, "", 0, targets)
         else:
             key, field, expect, advance_to, not_before_us, _ = claim
             expected = False if expect is None else expect
-            steps.append((claims[key], field, expected, advance_to, not_before_us, targets))
+            step = (claims[key], field, expected, advance_to, not_before_us, targets)
+        if guard is not None or records:
+            step = (*step, *packed(guard, records, extra))
+        steps.append(step)
     plan: tuple[object, ...] = (tolerance_us, ttls, steps)
-    if places.expiries or places.channels:
+    if places.expiries or places.channels or extra:
         plan = (*plan, places.expiries, list(places.channels))
-    return [*claims, *places.keys], [orjson.dumps(plan), *payloads]
+    if extra:
+        plan = (*plan, [kind for _, kind in extra])
+    return [*claims, *(key for key, _ in extra), *places.keys], [orjson.dumps(plan), *payloads]
+
+
+def _extra_numbers(writes: Sequence[Write], before: int) -> dict[tuple[str, str], int]:
+    """Number what guards and records need, after ``before`` other keys."""
+    numbers: dict[tuple[str, str], int] = {}
+    for write in writes:
+        if write.guard is not None or write.records:
+            for place in keys_of(write.guard, write.records):
+                numbers.setdefault(place, before + len(numbers) + 1)
+    return numbers
 
 
 class _Places:
@@ -168,8 +204,8 @@ class _Places:
 
 def plain_target(write: Write) -> Target | None:
     """Name the one target of a write that needs no script: no claim, no expiry, no fanout, nothing to do in one step."""
-    claim, envelopes = write
-    if claim is not None or not envelopes:
+    claim, envelopes, guard, records = write
+    if claim is not None or guard is not None or records or not envelopes:
         return None
     first = envelopes[0].target
     if first.exchange or first.queue_expires_ms:
@@ -184,6 +220,7 @@ _OUTCOMES = {
     "m": Outcome.LOST,
     "e": Outcome.EARLY,
 }
+_TOLD = {"l": Outcome.LOST, "f": Outcome.FULL, "t": Outcome.THROTTLED, "h": Outcome.HELD}
 
 
 def unpack(reply: Sequence[bytes], keys: Sequence[str]) -> list[WriteResult]:
@@ -195,9 +232,9 @@ def unpack(reply: Sequence[bytes], keys: Sequence[str]) -> list[WriteResult]:
     for letter in letters:
         if letter == "w":
             results.append(written)
-        elif letter == "l":
+        elif letter in _TOLD:
             text = next(found).decode(errors="replace")  # anyone may have written there
-            results.append(WriteResult(Outcome.LOST, text, server_us))
+            results.append(WriteResult(_TOLD[letter], text, server_us))
         elif letter == "x":
             results.append(WriteResult(Outcome.WRONG_TYPE, keys[int(next(found)) - 1], server_us))
         else:

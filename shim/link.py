@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeAlias
 
+import anyio
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
@@ -126,6 +127,8 @@ class Link:
         except BaseException:
             # A reply may still be on its way; nobody may read it as the answer of another command.
             self._connection = None
+            with anyio.CancelScope(shield=True):
+                await connection.disconnect(nowait=True)
             raise
 
     def _refused(self, error: Exception, code: str) -> BrokerRefused:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from daemon.errors import SettingsInvalid
+from daemon.errors import BrokerDown, DaemonError, SettingsInvalid
 
 
 class TriggerInvalid(SettingsInvalid):
     """An expression that cannot be read, or that can never fire."""
 
     code = "trigger-invalid"
+
+
+class EntryRefused(DaemonError):
+    """A change of the schedule that cannot be made."""
+
+    code = "entry-refused"
+    exit_code = 65
+
+
+class StoreRefused(BrokerDown):
+    """The broker does not let this user read or change what is kept of a schedule at run time."""
+
+    code = "store-refused"

@@ -5,32 +5,25 @@ There is no leader and no lock. Each daemon of a site offers every occurrence; t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 import anyio.lowlevel
 
 from daemon.clock import SECOND_US, Clock
 from daemon.errors import BrokerDown
-from daemon.events import (
-    EntryPlanned,
-    EntrySuperseded,
-    OccurrenceBlocked,
-    OccurrenceEnqueued,
-    OccurrenceInvalid,
-    OccurrenceRepeated,
-    OccurrencesSkipped,
-    OccurrenceTaken,
-)
-from daemon.keys import entries_ledger
-from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settlement, no_fault
+from daemon.events import EntryPlanned, EntrySuperseded, ZonesChanged
+from daemon.ports import Dispatcher, Emit, FaultPoint, Order, no_fault
 from daemon.public import Public
 from daemon.scheduler.agenda import Agenda
-from daemon.scheduler.evaluate import GRACE_US, Skipped, Verdict, evaluate
+from daemon.scheduler.evaluate import evaluate
+from daemon.scheduler.item import NO_RUNS, LastRuns
 from daemon.scheduler.model import Entry
+from daemon.scheduler.offering import BrokerForgot, Offer, Offering
 from daemon.scheduler.pace import Pace
-from daemon.scheduler.standing import Move, Standing, adopt, apply, plan_orders
+from daemon.scheduler.standing import Move, Standing, adopt, apply
+from daemon.scheduler.triggers.zone_files import ZoneWatch
 
 LOOK_AGAIN_S = 5.0
 """The longest sleep: a wall clock that was set, or a machine that slept, is noticed within it."""
@@ -46,52 +39,108 @@ BREATHER_LOOKS = 8
 
 READ_LIMIT = 1000
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 2.0
-BLOCKED_US = 5 * SECOND_US
-EARLY_US = 1000
 SUSPECT_US = 3600 * SECOND_US
 """How far back an occurrence is pushed again after the broker forgot everything."""
 
-
-@dataclass(slots=True)
-class _Offer:
-    place: int
-    standing: Standing
-    verdict: Verdict
-    orders: list[Order]
+Planned = Callable[[str, int | None], None]
 
 
-class _BrokerForgotError(Exception):
-    """The broker lost its ledger; every entry must be adopted again."""
+def _nobody(entry: str, wake_us: int | None) -> None:
+    del entry, wake_us
 
 
 class Scheduler:
-    """Fires the entries of a site."""
+    """Fires the entries of a site. Entries come and go while it runs."""
 
     name = Public("scheduler")
 
     def __init__(
         self,
         site: Public,
-        entries: Sequence[Entry],
+        entries: Iterable[Entry],
         dispatcher: Dispatcher,
         clock: Clock,
         emit: Emit,
         *,
+        by: str = "",
+        runs: LastRuns = NO_RUNS,
+        planned: Planned = _nobody,
         at: FaultPoint = no_fault,
     ) -> None:
-        """Keep the collaborators; no I/O happens here."""
+        """Keep the collaborators; no I/O happens here.
+
+        Args:
+            site: the site's name.
+            entries: those it begins with.
+            dispatcher: the way to the broker.
+            clock: ours; the broker's is heard of with every answer.
+            emit: takes what happened.
+            by: which daemon this is, for the history.
+            runs: what is known of earlier runs, for templates.
+            planned: told when an entry will be looked at next; ``None``: it will never fire again.
+            at: named points.
+        """
         self._site = site
-        self._ledger = entries_ledger(site)
-        self._standings = [Standing.of(entry) for entry in entries]
+        self._standings: dict[str, Standing] = {}
+        self._fresh: dict[str, None] = {}
         self._dispatcher = dispatcher
         self._clock = clock
         self._emit = emit
-        self._at = at
-        self._agenda = Agenda(len(entries))
+        self._planned = planned
+        self._agenda = Agenda()
         self._pace = Pace(clock)
+        self._offering = Offering(site, dispatcher, self._pace, clock, emit, by=by, runs=runs, at=at)
+        self._zones = ZoneWatch()
         self._pause_s = RETRY_FIRST_S
         self._stop = anyio.Event()
+        self._told = anyio.Event()
         self._waits_for_broker = True
+        self.put(entries)
+
+    # -- entries come and go -------------------------------------------------------------------------------------------
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Add entries, or replace those of the same id. What the broker remembers of them is read before they fire."""
+        for entry in entries:
+            key = str(entry.id)
+            standing = self._standings.get(key)
+            if standing is None or not standing.heard(entry):
+                self._standings[key] = Standing.of(entry, self._site)
+                self._agenda.plan(key, None)
+                self._fresh[key] = None
+            elif self._agenda.is_planned(key) or standing.horizon is not None:
+                self._agenda.plan(key, self._pace.now_us())
+        self._told.set()
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Take entries out of the schedule."""
+        for key in ids:
+            self._standings.pop(key, None)
+            self._fresh.pop(key, None)
+            self._offering.waiting.discard(key)
+            self._agenda.plan(key, None)
+
+    def look_again(self, ids: Iterable[str]) -> None:
+        """Look at entries now: what they waited for may be there."""
+        for key in ids:
+            if self._agenda.is_planned(key):
+                self._agenda.plan(key, self._pace.now_us())
+        self._told.set()
+
+    def look_at_waiting(self) -> None:
+        """Look at every entry of which an occurrence waits: a place that several share may be free."""
+        self.look_again(sorted(self._offering.waiting))
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        return len(self._standings)
+
+    def entry(self, key: str) -> Entry | None:
+        """Give an entry by its id."""
+        standing = self._standings.get(key)
+        return None if standing is None else standing.entry
+
+    # -- life ----------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Begin anew after a drain; all else that is needed was given."""
@@ -100,6 +149,7 @@ class Scheduler:
     async def drain(self) -> None:
         """Stop firing. An order that is under way is finished first."""
         self._stop.set()
+        self._told.set()
 
     def overdue_s(self) -> float:
         """Say for how long an entry has been due without being looked at; 0 while the broker is away."""
@@ -112,46 +162,54 @@ class Scheduler:
         """Fire entries until drained; while the broker is away, wait for it."""
         while not self._stop.is_set():
             try:
-                await self._adopt()
+                await self._adopt(list(self._standings))
                 self._waits_for_broker = False
                 await self._fire()
-            except _BrokerForgotError:
+            except BrokerForgot:
                 self._agenda.clear()
             except BrokerDown:
                 self._agenda.clear()
                 self._waits_for_broker = True
-                await self._sleep(self._pause_s)
+                with anyio.move_on_after(self._pause_s):
+                    await self._stop.wait()
                 self._pause_s = min(self._pause_s * 2, RETRY_MOST_S)
 
     # -- adopting ------------------------------------------------------------------------------------------------------
 
-    async def _adopt(self) -> None:
-        """Learn from the broker how each entry stands, give a horizon to those that have none, look at what changed."""
-        for start in range(0, len(self._standings), READ_LIMIT):
-            pending = self._standings[start : start + READ_LIMIT]
-            before = [standing.horizon for standing in pending]
+    async def _adopt(self, keys: Sequence[str]) -> None:
+        """Learn from the broker how entries stand, give a horizon to those that have none, look at what changed."""
+        for start in range(0, len(keys), READ_LIMIT):
+            some = [(key, self._standings[key]) for key in keys[start : start + READ_LIMIT] if key in self._standings]
+            before = [standing.horizon for _, standing in some]
+            pending = [standing for _, standing in some]
             while pending := [standing for standing in pending if not standing.is_superseded]:
                 pending = await self._adopt_some(pending)
-            for place, horizon in enumerate(before, start):
-                if self._standings[place].horizon != horizon or not self._agenda.is_planned(place):
-                    self._plan(place, self._pace.now_us())
+            for (key, standing), horizon in zip(some, before, strict=True):
+                self._fresh.pop(key, None)
+                if self._standings.get(key) is not standing:
+                    if key in self._standings:
+                        self._fresh[key] = None  # replaced meanwhile
+                elif standing.horizon != horizon or not self._agenda.is_planned(key):
+                    self._plan(key, self._pace.now_us())
 
     async def _adopt_some(self, standings: Sequence[Standing]) -> list[Standing]:
-        names = [str(standing.entry.name) for standing in standings]
-        asked_us = self._clock.now_us()
-        ledger = await self._dispatcher.read(self._ledger, names)
-        self._pace.hear(asked_us, ledger.broker_us)
         asked: list[tuple[Standing, Order]] = []
-        for standing, name in zip(standings, names, strict=True):
-            adoption = adopt(standing, self._ledger, ledger.values.get(name), ledger.broker_us, SUSPECT_US)
-            for at_us in adoption.enqueued_us:
-                self._enqueued(standing, at_us)
-            self._skipped(standing, adoption.skipped)
-            if adoption.order is not None:
-                asked.append((standing, adoption.order))
-            elif standing.is_superseded:
-                self._emit(EntrySuperseded(standing.entry.name))
-        settlements = await self._dispatch([order for _, order in asked]) if asked else []
+        by_ledger = defaultdict(list)
+        for standing in standings:
+            by_ledger[standing.ledger].append(standing)
+        for ledger, some in by_ledger.items():
+            names = [str(standing.entry.id) for standing in some]
+            asked_us = self._clock.now_us()
+            read = await self._dispatcher.read(ledger, names)
+            self._pace.hear(asked_us, read.broker_us)
+            for standing, name in zip(some, names, strict=True):
+                adoption = adopt(standing, read.values.get(name), read.broker_us, SUSPECT_US)
+                self._offering.tell_adopted(standing, adoption)
+                if adoption.order is not None:
+                    asked.append((standing, adoption.order))
+                elif standing.is_superseded:
+                    self._emit(EntrySuperseded(standing.entry.name))
+        settlements = await self._offering.dispatch([order for _, order in asked]) if asked else []
         again = []
         for (standing, order), settlement in zip(asked, settlements, strict=True):
             move = apply(standing, order, settlement)
@@ -168,24 +226,24 @@ class Scheduler:
                 again.append(standing)  # another daemon adopted it in between: look again
         return again
 
-    async def _dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
-        asked_us = self._clock.now_us()
-        settlements = await self._dispatcher.dispatch(orders)
-        self._pace.hear(asked_us, next((one.broker_us for one in settlements if one.broker_us), 0))
-        return settlements
-
-    def _plan(self, place: int, wake_us: int | None) -> None:
-        self._agenda.plan(place, None if self._standings[place].is_superseded else wake_us)
+    def _plan(self, key: str, wake_us: int | None) -> None:
+        standing = self._standings.get(key)
+        self._agenda.plan(key, None if standing is None or standing.is_superseded else wake_us)
 
     # -- firing --------------------------------------------------------------------------------------------------------
 
     async def _fire(self) -> None:
         """Fire what is due, until it is time to ask the broker again what it remembers."""
         until_s = self._clock.monotonic_s() + READ_AGAIN_S
+        self._look_at_zones()
         while not self._stop.is_set() and (left_s := until_s - self._clock.monotonic_s()) > 0:
+            self._told = anyio.Event()  # what is told from here on ends the sleep
+            if self._fresh:
+                await self._adopt(list(self._fresh))
+                continue
             if self._pace.was_set_back():
-                for each in range(len(self._standings)):
-                    self._plan(each, self._pace.now_us())  # what was planned by a wrong clock is worth nothing
+                for key in self._standings:
+                    self._plan(key, self._pace.now_us())  # what was planned by a wrong clock is worth nothing
             now_us = self._pace.now_us()
             offers = await self._look_round(now_us)
             if offers:
@@ -195,12 +253,21 @@ class Scheduler:
                 wait_s = LOOK_AGAIN_S if first_us is None else (first_us - now_us) / SECOND_US
                 await self._sleep(min(max(wait_s, 0.001), LOOK_AGAIN_S, left_s))
 
-    async def _look_round(self, now_us: int) -> list[_Offer]:
+    def _look_at_zones(self) -> None:
+        """Plan anew what a time zone of other rules than before may have moved."""
+        changed = self._zones.changed()
+        if changed:
+            self._emit(ZonesChanged(tuple(map(Public, changed))))
+            for key in self._standings:
+                self._plan(key, self._pace.now_us())
+
+    async def _look_round(self, now_us: int) -> list[Offer]:
         """Look at the entries that are due for it, as many as one round takes."""
-        offers: list[_Offer] = []
+        offers: list[Offer] = []
         looks = occurrences = 0
-        while occurrences < ROUND_LIMIT and (place := self._agenda.take(now_us)) is not None:
-            for offer in self._look(place, now_us):
+        while occurrences < ROUND_LIMIT and (key := self._agenda.take(now_us)) is not None:
+            offer = self._look(key, now_us)
+            if offer is not None:
                 offers.append(offer)
                 occurrences += max(len(offer.verdict.due), 1)
             looks += 1
@@ -208,105 +275,34 @@ class Scheduler:
                 await anyio.lowlevel.checkpoint()
         return offers
 
-    def _look(self, place: int, now_us: int) -> list[_Offer]:
-        standing = self._standings[place]
+    def _look(self, key: str, now_us: int) -> Offer | None:
+        standing = self._standings[key]
         assert standing.horizon is not None  # adopted before
-        verdict = evaluate(standing.entry, standing.horizon.at_us, now_us)
+        verdict = evaluate(standing.entry, standing.horizon.at_us, now_us, standing.past)
         if verdict.settled_us is not None:
-            return [_Offer(place, standing, verdict, [])]
-        self._emit(EntryPlanned(standing.entry.name, verdict.wake_us))
-        self._plan(place, verdict.wake_us)
-        return []
+            return Offer(standing, verdict)
+        self._plan_next(key, standing, verdict.wake_us)
+        return None
 
-    async def _offer(self, offers: list[_Offer], now_us: int) -> None:
-        ran = await self._already_ran(offers)
-        orders: list[Order] = []
-        for offer in offers:
-            offer.orders = plan_orders(offer.standing, offer.verdict, self._ledger, self._site, now_us, ran=ran)
-            orders += offer.orders
-        self._at("claim.before")
-        settlements = await self._dispatch(orders)
-        self._at("claim.after")
-        answers = iter(settlements)
-        seen: set[Move] = set()
-        for offer in offers:
-            moves = [self._settle(offer, order, next(answers)) for order in offer.orders]
-            if Move.INVALID in moves:
-                moves.append(await self._pass_over(offer, offer.orders[moves.index(Move.INVALID)]))
-            self._plan_after(offer, moves)
-            seen.update(moves)
-        if Move.BROKER_FORGOT in seen:
-            raise _BrokerForgotError
-        if Move.BROKER_AWAY in seen:
-            message = "the broker went away"
-            raise BrokerDown(message)
+    def _plan_next(self, key: str, standing: Standing, wake_us: int | None) -> None:
+        self._emit(EntryPlanned(standing.entry.name, wake_us))
+        self._plan(key, wake_us)
+        self._planned(key, wake_us)
+
+    async def _offer(self, offers: list[Offer], now_us: int) -> None:
+        waits = await self._offering.offer(offers, now_us)
+        for offer, wait in zip(offers, waits, strict=True):
+            key = str(offer.standing.entry.id)
+            if self._standings.get(key) is not offer.standing:
+                continue  # replaced or dropped meanwhile
+            if wait.is_settled:
+                self._plan_next(key, offer.standing, wait.wake_us)
+            else:
+                self._plan(key, wait.wake_us)
+        self._offering.check_broker()
         self._pause_s = RETRY_FIRST_S
 
-    async def _already_ran(self, offers: list[_Offer]) -> frozenset[str]:
-        """Look up suspect occurrences in the result back-end."""
-        suspects = []
-        for offer in offers:
-            if offer.verdict.due and offer.verdict.due[0] <= offer.standing.suspect_until_us:
-                orders = plan_orders(offer.standing, offer.verdict, self._ledger, self._site, 0, ran=frozenset())
-                suspects += [order.item.task_id for order in orders if order.item is not None]
-        return await self._dispatcher.finished(suspects) if suspects else frozenset()
-
-    def _settle(self, offer: _Offer, order: Order, settlement: Settlement) -> Move:
-        """Take note of an answer, and tell what it means."""
-        standing, entry, at_us = offer.standing, offer.standing.entry, order.ticket.not_before_us
-        move = apply(standing, order, settlement)
-        skipped = offer.verdict.skipped if order is offer.orders[0] else None
-        if move is Move.BROKER_AWAY:
-            standing.skip_in_doubt = skipped or standing.skip_in_doubt
-        elif move is Move.ENQUEUED:
-            self._skipped(standing, skipped)
-            if offer.verdict.due and at_us <= standing.suspect_until_us:
-                self._emit(OccurrenceRepeated(entry.name, at_us, had_run=order.item is None))
-            if order.item is not None:
-                self._enqueued(standing, at_us)
-        elif move is Move.TAKEN and order.item is not None:
-            self._emit(OccurrenceTaken(entry.name, at_us))
-        elif move is Move.BLOCKED:
-            self._emit(OccurrenceBlocked(entry.name, at_us, Public(settlement.found or "")))
-        elif move is Move.SUPERSEDED:
-            self._emit(EntrySuperseded(entry.name))
-        return move
-
-    def _enqueued(self, standing: Standing, at_us: int) -> None:
-        late_us = self._pace.now_us() - at_us
-        self._emit(OccurrenceEnqueued(standing.entry.name, at_us, late_us / SECOND_US, late_us > GRACE_US))
-
-    def _skipped(self, standing: Standing, one: Skipped | None) -> None:
-        if one is not None:
-            self._emit(OccurrencesSkipped(standing.entry.name, one.first_us, one.last_us, one.count, one.reason))
-
-    def _plan_after(self, offer: _Offer, moves: list[Move]) -> None:
-        wake_us: int | None = self._pace.now_us()
-        if all(move in (Move.ENQUEUED, Move.TAKEN) for move in moves):
-            wake_us = offer.verdict.wake_us
-            self._emit(EntryPlanned(offer.standing.entry.name, wake_us))
-        elif Move.WAIT in moves:
-            wake_us = self._pace.now_us() + EARLY_US
-        elif Move.BLOCKED in moves:
-            wake_us = self._pace.now_us() + BLOCKED_US
-        self._plan(offer.place, wake_us)
-
-    async def _pass_over(self, offer: _Offer, order: Order) -> Move:
-        """Advance past an occurrence no worker could take, so that it is reported once and not for ever."""
-        standing, at_us = offer.standing, order.ticket.not_before_us
-        assert standing.horizon is not None
-        if standing.invalid_us != at_us:
-            standing.invalid_us = at_us
-            self._emit(OccurrenceInvalid(standing.entry.name, at_us, Public("its message would be malformed")))
-        bare = Order(order.ticket._replace(expect=str(standing.horizon)), None)
-        [settlement] = await self._dispatch([bare])
-        move = apply(standing, bare, settlement)
-        if move is Move.ENQUEUED and order is offer.orders[0]:
-            self._skipped(standing, offer.verdict.skipped)
-        elif move is Move.SUPERSEDED:
-            self._emit(EntrySuperseded(standing.entry.name))
-        return move
-
     async def _sleep(self, seconds: float) -> None:
+        """Sleep, but not on when something was told."""
         with anyio.move_on_after(seconds):
-            await self._stop.wait()
+            await self._told.wait()

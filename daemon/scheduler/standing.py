@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from daemon.keys import occurrence_id
-from daemon.ports import Order, Settled, Settlement, Ticket, WorkItem
+from daemon.clock import SECOND_US
+from daemon.keys import ONCE_TTL_S, entries_ledger, once_ledger
+from daemon.ports import Order, Settled, Settlement, Ticket
 from daemon.public import Public
-from daemon.scheduler.evaluate import Skipped, Verdict
+from daemon.scheduler.evaluate import GRACE_US, Past, Skipped, Verdict
+from daemon.scheduler.gating import gate_of, is_counted
+from daemon.scheduler.item import NO_RUNS, LastRuns, make_item
 from daemon.scheduler.model import Entry, Horizon, parse_horizon
+from daemon.scheduler.recording import run_record, skip_record
+
+AHEAD_US = 60 * SECOND_US
+"""An entry accounted for further ahead than this is called back; for less it waits."""
 
 
 @dataclass(slots=True)
@@ -17,29 +24,64 @@ class Standing:
     """What this daemon knows of an entry.
 
     Attributes:
+        ledger: where the broker remembers it.
         horizon: what the broker is believed to remember.
+        is_unwritten: the broker remembers nothing yet; the first order that is carried out writes it.
         suspect_until_us: occurrences up to here were pushed before and the broker forgot; they may have run.
         in_doubt: horizons of occurrences whose orders got no answer, in order; found later, they were enqueued.
         skip_in_doubt: occurrences passed over by an order that got no answer.
         invalid_us: the last occurrence that was reported as invalid.
         is_superseded: another daemon has given the entry another timing.
+        waits_us: the occurrence that waits for a place, a rate or the end of a hold, once that was reported.
+        evict: tasks that were revoked to make room for the next occurrence.
     """
 
     entry: Entry
     revision: str
     headers: dict[str, object]
+    ledger: Public
     horizon: Horizon | None = None
+    is_unwritten: bool = False
     suspect_until_us: int = 0
     in_doubt: tuple[str, ...] = ()
     skip_in_doubt: Skipped | None = None
     invalid_us: int | None = None
     is_superseded: bool = False
+    waits_us: int | None = None
+    evict: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, entry: Entry) -> Standing:
-        """Begin with nothing known. Beat's own header and the entry's name go with every message."""
-        headers = {"periodic_task_name": str(entry.name), **entry.headers, "celery_beat_task": True}
-        return cls(entry, entry.revision, headers)
+    def of(cls, entry: Entry, site: Public) -> Standing:
+        """Begin with nothing known."""
+        ledger = once_ledger(site, _first_us(entry)) if entry.is_once else entries_ledger(site)
+        return cls(entry, entry.revision, _headers(entry), ledger)
+
+    def heard(self, entry: Entry) -> bool:
+        """Take over a changed entry; say whether what is known of it still holds, as its timing and place are the same."""
+        if entry.revision != self.revision or entry.is_once != self.entry.is_once or self.is_superseded:
+            return False
+        self.entry, self.headers = entry, _headers(entry)
+        return True
+
+    @property
+    def past(self) -> Past:
+        """Say what evaluation must know of it."""
+        assert self.horizon is not None  # adopted before it is evaluated
+        return Past(self.horizon.since_us, self.horizon.runs, waits=self.waits_us is not None)
+
+    def ticket(self, expect: str | None, advance_to: str, not_before_us: int = 0) -> Ticket:
+        """Write what must hold for an order of this entry."""
+        ttl_s = ONCE_TTL_S if self.entry.is_once else 0
+        return Ticket(self.ledger, str(self.entry.id), expect, advance_to, not_before_us, ttl_s)
+
+
+def _headers(entry: Entry) -> dict[str, object]:
+    """Give what goes with every message: beat's own header and the entry's name."""
+    return {"periodic_task_name": str(entry.name), **entry.headers, "celery_beat_task": True}
+
+
+def _first_us(entry: Entry) -> int:
+    return entry.trigger.next_after(0) or 0
 
 
 class Move(Enum):
@@ -54,44 +96,61 @@ class Move(Enum):
     SUPERSEDED = "superseded"
     BLOCKED = "blocked"
     INVALID = "invalid"
+    FULL = "full"
+    THROTTLED = "throttled"
+    HELD = "held"
 
 
 def plan_orders(
-    standing: Standing, verdict: Verdict, ledger: Public, site: Public, now_us: int, *, ran: frozenset[str]
+    standing: Standing,
+    verdict: Verdict,
+    site: Public,
+    now_us: int,
+    *,
+    ran: frozenset[str],
+    by: str = "",
+    runs: LastRuns = NO_RUNS,
 ) -> list[Order]:
     """Write the orders of a verdict: one for each occurrence, each expecting what the one before leaves behind.
 
-    ``ran`` holds ids of suspect occurrences that are known to have run: for these the ledger only advances.
+    An entry whose runs are counted gives one order at a time: whether the next finds a place is known when it is asked for.
+
+    Args:
+        standing: the entry.
+        verdict: what is due of it.
+        site: the site's name.
+        now_us: from when on messages live.
+        ran: ids of suspect occurrences that are known to have run: for these the ledger only advances.
+        by: which daemon this is, for the history.
+        runs: for templates.
     """
-    assert standing.horizon is not None  # adopted before it is evaluated
+    horizon = standing.horizon
+    assert horizon is not None  # adopted before it is evaluated
+    entry = standing.entry
+    if not verdict.due:
+        if verdict.settled_us is None:
+            return []
+        advanced = replace(horizon, at_us=verdict.settled_us)
+        record = None if verdict.skipped is None else skip_record(entry, verdict.skipped, by)
+        return [Order(standing.ticket(_expected(standing), str(advanced), verdict.settled_us), None, None, record)]
     orders: list[Order] = []
-    expected = str(standing.horizon)
-    settled = verdict.due or ((verdict.settled_us,) if verdict.settled_us is not None else ())
-    for at_us in settled:
-        advanced = str(Horizon(standing.revision, at_us))
-        ticket = Ticket(ledger, str(standing.entry.name), expected, advanced, not_before_us=at_us)
-        item = _item(standing, site, at_us, now_us) if verdict.due else None
-        orders.append(Order(ticket, None if item is not None and item.task_id in ran else item))
-        expected = advanced
+    expected = _expected(standing)
+    for at_us in verdict.due[:1] if is_counted(entry) else verdict.due:
+        horizon = replace(horizon, at_us=at_us, runs=horizon.runs + 1)
+        made = make_item(entry, standing.headers, site, at_us, now_us, runs)
+        gate = gate_of(entry, made.task_id, standing.evict)
+        record = run_record(entry, at_us, made.task_id, by, is_late=now_us - at_us > GRACE_US)
+        if not orders and verdict.skipped is not None:
+            record = f"{skip_record(entry, verdict.skipped, by)}\n{record}"
+        ticket = standing.ticket(expected, str(horizon), at_us)
+        has_run = made.task_id in ran
+        orders.append(Order(ticket, None if has_run else made, None if has_run else gate, record))
+        expected = str(horizon)
     return orders
 
 
-def _item(standing: Standing, site: Public, at_us: int, now_us: int) -> WorkItem:
-    entry = standing.entry
-    return WorkItem(
-        task=entry.task,
-        task_id=occurrence_id(site, entry.name, at_us),
-        args=entry.args,
-        kwargs=entry.kwargs,
-        queue=entry.queue,
-        priority=entry.priority,
-        expires_at_us=None if entry.expires_us is None else now_us + entry.expires_us,
-        time_limit_s=entry.time_limit_s,
-        soft_time_limit_s=entry.soft_time_limit_s,
-        headers=standing.headers,
-        args_shown=repr(tuple(entry.args)),
-        kwargs_shown=repr(dict(entry.kwargs)),
-    )
+def _expected(standing: Standing) -> str | None:
+    return None if standing.is_unwritten else str(standing.horizon)
 
 
 def apply(standing: Standing, order: Order, settlement: Settlement) -> Move:
@@ -101,6 +160,7 @@ def apply(standing: Standing, order: Order, settlement: Settlement) -> Move:
     if outcome in (Settled.ENQUEUED, Settled.ALREADY):
         ours = outcome is Settled.ENQUEUED or advanced in standing.in_doubt
         standing.horizon, standing.in_doubt = parse_horizon(advanced), ()
+        standing.is_unwritten, standing.waits_us, standing.evict = False, None, ()
         return Move.ENQUEUED if ours else Move.TAKEN
     if outcome is Settled.UNAVAILABLE and order.item is not None and advanced not in standing.in_doubt:
         standing.in_doubt += (advanced,)
@@ -113,6 +173,9 @@ _PLAIN = {
     Settled.EARLY: Move.WAIT,
     Settled.BLOCKED: Move.BLOCKED,
     Settled.INVALID: Move.INVALID,
+    Settled.FULL: Move.FULL,
+    Settled.THROTTLED: Move.THROTTLED,
+    Settled.HELD: Move.HELD,
     Settled.NOT_SENT: Move.BROKER_AWAY,
     Settled.UNAVAILABLE: Move.BROKER_AWAY,
 }
@@ -121,6 +184,7 @@ _PLAIN = {
 def _lost(standing: Standing, text: str | None) -> Move:
     if text is None:
         return Move.BROKER_FORGOT
+    standing.is_unwritten = False
     found = parse_horizon(text)
     if found is None or found.revision != standing.revision:
         standing.is_superseded = True
@@ -135,7 +199,7 @@ def meet(standing: Standing, found: Horizon) -> tuple[int, ...]:
     If the broker remembers less than is known here, its last writes are gone, and what they enqueued is suspect.
     """
     known, doubts = standing.horizon, standing.in_doubt
-    standing.horizon, standing.in_doubt = found, ()
+    standing.horizon, standing.in_doubt, standing.is_unwritten = found, (), False
     if known is not None and found.at_us < known.at_us:
         standing.suspect_until_us = max(standing.suspect_until_us, known.at_us)
     done = doubts[: doubts.index(str(found)) + 1] if str(found) in doubts else ()
@@ -144,35 +208,60 @@ def meet(standing: Standing, found: Horizon) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What to ask of the broker for an entry, if anything, and what was found to be enqueued or passed over already."""
+    """What to ask of the broker for an entry, if anything, and what was found to be enqueued or passed over already.
+
+    ``ahead_us``: the broker remembers an occurrence of its own future.
+    """
 
     order: Order | None = None
     enqueued_us: tuple[int, ...] = ()
     skipped: Skipped | None = None
+    ahead_us: int | None = None
 
 
-def adopt(standing: Standing, ledger: Public, found: str | None, broker_us: int, suspect_us: int) -> Adoption:
+def adopt(standing: Standing, found: str | None, broker_us: int, suspect_us: int) -> Adoption:
     """Compare an entry with what the broker remembers of it.
 
-    A new entry, or one whose timing changed since the daemon last started, is counted from now: nothing of the past is
-    due. The daemon that started last decides the timing; one that meets another's stops firing the entry. An entry the
-    broker has forgotten while this daemon ran goes on from its last occurrence, which becomes due again if it is younger
-    than ``suspect_us``: its message may be lost with the rest.
+    A new entry, or one whose timing changed since the daemon last started, is counted from now, or from where its source
+    says: nothing of the past is due. The daemon that started last decides the timing; one that meets another's stops firing
+    the entry. An entry the broker has forgotten while this daemon ran goes on from its last occurrence, which becomes due
+    again if it is younger than ``suspect_us``: its message may be lost with the rest.
     """
     known = standing.horizon
     here = parse_horizon(found) if found is not None else None
     skipped, standing.skip_in_doubt = standing.skip_in_doubt, None
     if here is not None and here.revision == standing.revision:
+        if here.at_us > broker_us + AHEAD_US:
+            return _called_back(standing, here, broker_us)
         is_settled = skipped is not None and skipped.last_us <= here.at_us
         return Adoption(None, meet(standing, here), skipped if is_settled else None)
     if found is not None and known is not None:
         standing.is_superseded = True
         return Adoption()
-    begin_us = broker_us
-    if known is not None:
-        begin_us = known.at_us
-        if broker_us - known.at_us < suspect_us:
-            standing.suspect_until_us = known.at_us
-            begin_us -= 1
-    ticket = Ticket(ledger, str(standing.entry.name), found, str(Horizon(standing.revision, begin_us)))
-    return Adoption(Order(ticket, None))
+    if known is None and found is None and standing.entry.is_once:
+        begin_us = _first_us(standing.entry) - 1
+        standing.horizon, standing.is_unwritten = Horizon(standing.revision, begin_us, begin_us), True
+        return Adoption()
+    return Adoption(Order(standing.ticket(found, str(_beginning(standing, found, broker_us, suspect_us))), None))
+
+
+def _called_back(standing: Standing, here: Horizon, broker_us: int) -> Adoption:
+    """Begin again at the present with an entry that would wait for a future the broker's clock once showed.
+
+    What was enqueued of that future is suspect: it is looked up when its time comes, so that it does not run twice.
+    """
+    standing.suspect_until_us = max(standing.suspect_until_us, here.at_us)
+    back = replace(here, at_us=broker_us, since_us=min(here.since_us, broker_us))
+    return Adoption(Order(standing.ticket(str(here), str(back)), None), ahead_us=here.at_us)
+
+
+def _beginning(standing: Standing, found: str | None, broker_us: int, suspect_us: int) -> Horizon:
+    known = standing.horizon
+    if known is None:
+        begins_us = standing.entry.begins_us if found is None else None
+        begin_us = broker_us if begins_us is None else min(begins_us, broker_us)
+        return Horizon(standing.revision, begin_us, begin_us)
+    if broker_us - known.at_us < suspect_us:
+        standing.suspect_until_us = known.at_us
+        return Horizon(known.revision, known.at_us - 1, known.since_us, max(known.runs - 1, 0))
+    return known

@@ -3,7 +3,7 @@
 from shim.app.address import AppAddress, app_environment
 from shim.app.app_router import AppRouter
 from shim.app.asking import ask_app
-from shim.app.beat import BeatEntry, Crontab, Interval, OtherSchedule, Schedule, Solar
+from shim.app.beat import BeatEntry, Clocked, Crontab, Interval, OtherSchedule, Rule, Schedule, Solar
 from shim.app.errors import AppBroken, AppEnded, AppError, AppNotAnswered, FactsInvalid, RouteUndecided
 from shim.app.facts import AppFacts, Sources, parse_facts
 from shim.app.source import AppSource
@@ -19,6 +19,7 @@ __all__ = [
     "AppRouter",
     "AppSource",
     "BeatEntry",
+    "Clocked",
     "Crontab",
     "DeclaredTask",
     "FactsInvalid",
@@ -27,6 +28,7 @@ __all__ = [
     "OtherSchedule",
     "Parameter",
     "RouteUndecided",
+    "Rule",
     "Schedule",
     "Solar",
     "Sources",

@@ -11,7 +11,7 @@ from shim.app.errors import FactsInvalid
 from shim.app.tasks import KnownTask, Parameter
 from shim.request import Json
 
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class AppFacts:
         timezone: name of the zone of ``crontab`` and of naive instants.
         enable_utc: as set.
         sources: what this depended on.
+        cleans_results: whether beat adds ``celery.backend_cleanup``, because results expire and their store leaves that to others.
     """
 
     versions: Mapping[str, str]
@@ -60,6 +61,7 @@ class AppFacts:
     timezone: str
     enable_utc: bool
     sources: Sources = field(repr=False)
+    cleans_results: bool = False
 
 
 def parse_facts(document: Any) -> AppFacts:
@@ -85,6 +87,7 @@ def parse_facts(document: Any) -> AppFacts:
         timezone=zone,
         enable_utc=enable_utc,
         sources=_sources(sections["sources"]),
+        cleans_results=document.get("cleans_results") is True,
     )
 
 

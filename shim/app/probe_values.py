@@ -53,6 +53,11 @@ QUEUE_OPTIONS = (
 
 CRONTAB_FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 
+RRULE_FIELDS = (
+    "freq", "dtstart", "interval", "wkst", "count", "until", "bysetpos", "bymonth", "bymonthday", "byyearday", "byeaster",
+    "byweekno", "byweekday", "byhour", "byminute", "bysecond",
+)  # fmt: skip
+
 DEPTH = 12
 SOURCES = 5000
 """Files, and folders, that are watched for changes; an app of more is asked anew each time."""
@@ -61,7 +66,7 @@ SOURCES = 5000
 def described(app: Any) -> dict[str, Any]:
     """Tell everything of an app whose tasks are registered."""
     return {
-        "form": 1,
+        "form": 2,
         "versions": versions(),
         "conf": conf_of(app),
         "secret": list(SECRET),
@@ -71,6 +76,7 @@ def described(app: Any) -> dict[str, Any]:
         },
         "timezone": zone_of(app.timezone),
         "enable_utc": bool(app.conf.enable_utc),
+        "cleans_results": cleans_results(app),
         "sources": sources(),
     }
 
@@ -153,35 +159,85 @@ def task_of(task: Any) -> dict[str, Any]:
     return told
 
 
+def cleans_results(app: Any) -> bool:
+    """Say whether beat adds ``celery.backend_cleanup`` to the schedule (``Scheduler.install_default_entries``)."""
+    try:
+        return bool(app.conf.result_expires) and not app.backend.supports_autoexpire
+    except Exception:  # noqa: BLE001 - a back-end that cannot be loaded here is not this question's concern
+        return False
+
+
 def entry_of(entry: Any) -> dict[str, Any]:
     """Describe an entry of ``beat_schedule``."""
     if not isinstance(entry, Mapping):
-        return {"task": "", "schedule": {"type": "other", "class": path_of(type(entry))}}
+        return {"task": "", "schedule": {"type": "other", "class": path_of(type(entry)), "why": "not a mapping"}}
+    args, kwargs = list(entry.get("args") or ()), dict(entry.get("kwargs") or {})
     return {
         "task": str(entry.get("task") or ""),
         "schedule": schedule_of(entry.get("schedule"), relative=bool(entry.get("relative"))),
-        "args": carried(list(entry.get("args") or ())),
-        "kwargs": carried(dict(entry.get("kwargs") or {})),
+        "args": carried(args),
+        "kwargs": carried(kwargs),
         "options": plain(dict(entry.get("options") or {})),
+        "unsaid": [*unsaid(args), *unsaid(kwargs)],
     }
 
 
 def schedule_of(value: Any, *, relative: bool) -> dict[str, Any]:
-    """Describe when an entry runs; of a schedule nobody knows here, its class."""
+    """Describe when an entry runs; of a schedule nobody knows here, its class and why it cannot be told."""
     from celery.schedules import crontab, schedule, solar  # noqa: PLC0415 - the app's own, when it is loaded
 
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {"type": "interval", "seconds": value, "relative": relative}
     if isinstance(value, timedelta):
         return {"type": "interval", "seconds": value.total_seconds(), "relative": relative}
-    if getattr(value, "nowfun", None) is None:
-        if type(value) is crontab:
-            return {"type": "crontab", **{name: plain(getattr(value, "_orig_" + name)) for name in CRONTAB_FIELDS}}
-        if type(value) is schedule:
-            return {"type": "interval", "seconds": value.run_every.total_seconds(), "relative": bool(value.relative)}
-        if type(value) is solar:
-            return {"type": "solar", "event": value.event, "lat": float(value.lat), "lon": float(value.lon)}
-    return {"type": "other", "class": path_of(type(value))}
+    path, has_now = path_of(type(value)), getattr(value, "nowfun", None) is not None
+    told: dict[str, Any] = {"type": "other", "class": path, "why": "nowfun" if has_now else ""}
+    if path == "django_celery_beat.tzcrontab.TzAwareCrontab":  # its clock is its zone's
+        told = {"type": "crontab", **crontab_fields(value), "timezone": zone_of(value.tz)}
+    elif path == "django_celery_beat.clockedschedule.clocked":
+        told = {"type": "clocked", "at": value.clocked_time.isoformat()}
+    elif has_now:
+        pass
+    elif type(value) is crontab:
+        told = {"type": "crontab", **crontab_fields(value)}
+    elif type(value) is schedule:
+        told = {"type": "interval", "seconds": value.run_every.total_seconds(), "relative": bool(value.relative)}
+    elif type(value) is solar:
+        told = {"type": "solar", "event": value.event, "lat": float(value.lat), "lon": float(value.lon)}
+    elif path == "redbeat.schedules.rrule":
+        told = {"type": "rrule", **{name: rule_part(getattr(value, name)) for name in RRULE_FIELDS}}
+        told["timezone"] = zone_of(value.dtstart.tzinfo)
+    return told
+
+
+def crontab_fields(value: Any) -> dict[str, Any]:
+    """Give the fields of a ``crontab`` as they were written; a set or a range as its numbers."""
+    given = {name: getattr(value, "_orig_" + name) for name in CRONTAB_FIELDS}
+    return {name: plain(one if isinstance(one, (str, int)) else sorted(one)) for name, one in given.items()}
+
+
+def rule_part(value: Any) -> Any:
+    """Describe an argument of a recurrence rule; a day of the week as a mapping of day and which one of the month."""
+    if isinstance(value, (list, tuple)):
+        return [rule_part(one) for one in value]
+    if hasattr(value, "weekday") and not callable(value.weekday):
+        return {"day": value.weekday, "which": value.n}
+    return plain(value)
+
+
+def unsaid(value: Any, depth: int = 0) -> list[str]:
+    """Name the classes of what JSON cannot say, however deep it is."""
+    if depth > DEPTH:
+        return ["nested too deeply"]
+    if isinstance(value, Mapping):
+        return [name for one in value.values() for name in unsaid(one, depth + 1)]
+    if isinstance(value, (list, tuple)):
+        return [name for one in value for name in unsaid(one, depth + 1)]
+    try:
+        import_module("kombu.utils.json").dumps(value)
+    except (TypeError, ValueError):
+        return [path_of(type(value))]
+    return []
 
 
 def carried(value: Any) -> Any:

@@ -9,7 +9,7 @@ What is nested deeper is a ``NestedCanvas``; ``shim.foreign.ForeignCanvas`` has 
 
 from shim.canvas.parts import Chain, Chord, Group, Part, as_signature
 from shim.canvas.plan import CanvasPlan, CanvasRules, NestedCanvas, PlannedMessage, RouteOf, Step, plan_canvas
-from shim.canvas.sender import CanvasSender
+from shim.canvas.sender import CanvasSender, store_writes
 from shim.canvas.store import ChordSize, SavedGroup, StoreWrite
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "StoreWrite",
     "as_signature",
     "plan_canvas",
+    "store_writes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from anyio.lowlevel import checkpoint
@@ -65,8 +65,7 @@ class CanvasSender:
             ShimError: as ``Link.call`` and ``Publisher.write``; nothing was pushed.
         """
         envelopes = await self._envelopes(plan, at)
-        for write in plan.store:
-            await self._store(write)
+        await store_writes(self._results, plan.store)
         if not envelopes and claim is None:
             return WriteResult(Outcome.WRITTEN)
         [result] = await self._publisher.write([Write(claim, envelopes)])
@@ -87,14 +86,23 @@ class CanvasSender:
                     await checkpoint()
         return tuple(built)
 
-    async def _store(self, write: StoreWrite) -> None:
-        if self._results is None:
-            message = "canvas: a chord or a saved group needs a link to the result database"
-            raise RequestInvalid(message, hint="give CanvasSender one, or plan with rules that have no result_keys")
+
+async def store_writes(results: Link | None, writes: Sequence[StoreWrite]) -> None:
+    """Store what workflows need before their messages are pushed; again is safe.
+
+    Raises:
+        RequestInvalid: there is no link to the result database.
+        ShimError: as ``Link.call``.
+    """
+    if writes and results is None:
+        message = "canvas: a chord or a saved group needs a link to the result database"
+        raise RequestInvalid(message, hint="give CanvasSender one, or plan with rules that have no result_keys")
+    for write in writes:
+        assert results is not None  # for the type checker: refused above
         expiry = ("EX", write.expires_s) if write.expires_s else ()
         if isinstance(write, ChordSize):
             # Found there already, it is of an earlier try that may be running: its claim of the callback must stay.
-            if await self._results.call("SET", write.key, write.size, "NX", *expiry) is not None:
-                await self._results.call("DEL", write.claim_key)
+            if await results.call("SET", write.key, write.size, "NX", *expiry) is not None:
+                await results.call("DEL", write.claim_key)
         else:
-            await self._results.call("SET", write.key, write.value, *expiry)
+            await results.call("SET", write.key, write.value, *expiry)

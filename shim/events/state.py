@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from shim.errors import RequestInvalid
@@ -226,7 +226,8 @@ class EventState:
 
     def changes(self, since: int, at: datetime, *, limit: int = 1_000) -> Changes:
         """Give what changed after cursor ``since``, which is 0 for the first time; workers as they stand at ``at``."""
-        later = [record.view() for record in islice(self._newest(), limit + 1) if record.changed > since]
+        newest = islice(self._newest(), limit + 1)
+        later = [record.view() for record in takewhile(lambda record: record.changed > since, newest)]
         return Changes(
             cursor=self.cursor,
             tasks=tuple(later[:limit]),

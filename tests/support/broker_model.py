@@ -1,4 +1,4 @@
-"""A broker in a few dictionaries, with the compare-and-set of ``shim/claim.lua`` and every fault a test may want.
+"""A broker in a few dictionaries, with the compare-and-set and the gates of ``shim/claim.lua`` and every fault a test may want.
 
 ``BrokerModel`` is the server, shared by all daemons of a test; ``link()`` gives each daemon its own way to it, which can be
 cut, lose requests and replies, hold requests back, and be told to raise at an await point.
@@ -7,16 +7,20 @@ cut, lose requests and replies, hold requests back, and be told to raise at an a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
 import anyio
 
 from daemon.clock import Clock
 from daemon.errors import BrokerDown
-from daemon.ports import Ledger, Order, Settled, Settlement
+from daemon.ports import Ledger, Order, RunningTask, Settled, Settlement
 from daemon.public import Public
+from tests.support.gate_model import GateModel, Undo
+
+T = TypeVar("T")
 
 TOLERANCE_US = 20_000
 WRITES_PER_CALL = 100
@@ -61,6 +65,7 @@ class _Write:
     field: str
     before: str | None
     queue: str | None
+    undo: Undo
 
 
 async def _no_hook(point: str) -> None:
@@ -69,9 +74,10 @@ async def _no_hook(point: str) -> None:
 
 @dataclass(slots=True)
 class BrokerModel:
-    """The server: ledgers, queues, results, and its own clock.
+    """The server: ledgers, queues, results, gates, and its own clock.
 
     Attributes:
+        revoked: what workers were told not to run, and whether to stop it.
         blocked: queues and ledgers whose keys hold something of another type.
         refusing: answers no order, but reads; as a server that is out of memory does.
         call_limit: calls after which a test is taken to be in a loop without end.
@@ -87,6 +93,8 @@ class BrokerModel:
     calls: int = 0
     call_limit: int = 1_000_000
     journal: list[_Write] = field(default_factory=list)
+    gates: GateModel = field(default_factory=GateModel)
+    revoked: list[tuple[str, bool]] = field(default_factory=list)
 
     def link(self, *, hook: Hook = _no_hook, fate: Callable[[], Fate] | None = None) -> Link:
         """Give a daemon its way to the server."""
@@ -98,13 +106,14 @@ class BrokerModel:
             message = f"{self.calls} calls"
             raise BusyLoop(message)
 
-    def carry_out(self, orders: Iterable[Order]) -> list[Settlement]:
+    def carry_out(self, orders: Sequence[Order]) -> list[Settlement]:
         """Do as ``claim.lua`` does."""
         now_us = self.clock.now_us()
+        self.gates.look((order.gate for order in orders), now_us)
         return [self._carry_out(order, now_us) for order in orders]
 
     def _carry_out(self, order: Order, now_us: int) -> Settlement:
-        ticket, item = order
+        ticket, item = order.ticket, order.item
         queue = None if item is None else str(item.queue or "celery")
         for key in (str(ticket.ledger), queue):
             if key in self.blocked:
@@ -117,10 +126,14 @@ class BrokerModel:
             return Settlement(Settled.LOST, _as_read(found), now_us)
         if ticket.not_before_us > now_us + TOLERANCE_US:
             return Settlement(Settled.EARLY, None, now_us)
+        refusal = self.gates.refusal(order.gate, now_us)
+        if refusal is not None:
+            return refusal
+        undo = self.gates.take(order.gate, order.record, now_us)
         if item is not None and queue is not None:
             self.queues.setdefault(queue, []).append(Pushed(item.task_id, item.task, now_us))
         ledger[ticket.field] = ticket.advance_to
-        self.journal.append(_Write(str(ticket.ledger), ticket.field, found, queue))
+        self.journal.append(_Write(str(ticket.ledger), ticket.field, found, queue, undo))
         return Settlement(Settled.ENQUEUED, None, now_us)
 
     def forget_everything(self) -> None:
@@ -128,11 +141,13 @@ class BrokerModel:
         self.ledgers.clear()
         self.queues.clear()
         self.journal.clear()
+        self.gates = GateModel()
 
     def forget_last(self, count: int) -> None:
         """As a fail-over to a replica that had not seen the last writes: claims and messages are gone together."""
         for _ in range(count):
             write = self.journal.pop()
+            write.undo()
             if write.before is None:
                 del self.ledgers[write.ledger][write.field]
             else:
@@ -169,7 +184,7 @@ class Link:
     is_cut: bool = False
     invalid: set[str] = field(default_factory=set)
     delay_s: float = 0.0
-    held: list[Sequence[Order]] = field(default_factory=list)
+    late: list[Sequence[Order]] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
@@ -194,7 +209,7 @@ class Link:
         if self._unreachable() or self.broker.refusing or fate is Fate.LOSE_REQUEST:
             return lost
         if fate is Fate.HOLD_REQUEST:
-            self.held.append(orders)
+            self.late.append(orders)
             return lost
         settlements = self.carry_out(orders)
         await self._way("reply")
@@ -206,8 +221,8 @@ class Link:
 
     def thaw(self) -> None:
         """Let what was held back arrive; nobody waits for the answers any more."""
-        held, self.held = self.held, []
-        for orders in held:
+        late, self.late = self.late, []
+        for orders in late:
             self.carry_out(orders)
 
     async def read(self, ledger: Public, fields: Sequence[str]) -> Ledger:
@@ -230,6 +245,39 @@ class Link:
             message = "no answer"
             raise BrokerDown(message)
         return frozenset(task_ids) & self.broker.results
+
+    async def revoke(self, task_ids: Sequence[str], *, terminate: bool) -> None:
+        """Have workers not run tasks."""
+        await self._ask("revoke", lambda: self.broker.revoked.extend((one, terminate) for one in task_ids))
+
+    async def release(self, task_ids: Sequence[str]) -> frozenset[str]:
+        """Let go whatever the tasks hold."""
+        return await self._ask("release", lambda: self.broker.gates.release(task_ids))
+
+    async def running(self) -> list[RunningTask]:
+        """List the tasks that hold places."""
+        return await self._ask("running", lambda: self.broker.gates.tasks(self.broker.clock.now_us()))
+
+    async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
+        """Hold all schedules, or go on; nothing goes on by itself here."""
+        assert for_us is None
+        await self._ask("hold", lambda: setattr(self.broker.gates, "held", why))
+
+    async def held(self) -> str | None:
+        """Say why all schedules are held."""
+        return await self._ask("held", lambda: self.broker.gates.held)
+
+    async def _ask(self, point: str, act: Callable[[], T]) -> T:
+        message = "no answer"
+        await self._way(point)
+        fate = self._next_fate()
+        if self._unreachable() or fate in (Fate.LOSE_REQUEST, Fate.HOLD_REQUEST):
+            raise BrokerDown(message)
+        answer = act()
+        await self._way(f"{point} reply")
+        if self._unreachable() or fate is Fate.LOSE_REPLY:
+            raise BrokerDown(message)
+        return answer
 
     async def _way(self, point: str) -> None:
         self.broker.count_call()

@@ -118,6 +118,10 @@ class BrokerModel:
         values = self.ledgers.get(ledger, {})
         return Ledger({name: values[name] for name in fields if name in values}, 0)
 
+    async def revoke(self, task_ids: Sequence[str], *, terminate: bool) -> None:
+        message = f"a feed revokes nothing: {task_ids}, {terminate}"
+        raise AssertionError(message)
+
     async def finished(self, task_ids: Sequence[str]) -> frozenset[str]:
         self.step()
         await anyio.lowlevel.checkpoint()

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daemon.settings.load import Loaded, load_settings
+from daemon.settings.sections import Settings
 from daemon.site import check_site
+
+SECTIONS = ", ".join(sorted(Settings.model_fields))
+"""All that a site file may have, as a hint lists it."""
 
 NOBODY: Mapping[str, str] = {}
 """An environment without variables."""

@@ -11,7 +11,7 @@ from tests.support.clock import START_US, SetClock
 SECOND_US = 1_000_000
 
 
-def _taken(agenda: Agenda, now_us: int) -> list[int]:
+def _taken(agenda: Agenda, now_us: int) -> list[str]:
     found = []
     while (place := agenda.take(now_us)) is not None:
         found.append(place)
@@ -19,41 +19,50 @@ def _taken(agenda: Agenda, now_us: int) -> list[int]:
 
 
 def test_entries_are_taken_when_they_are_due_the_longest_due_first() -> None:
-    agenda = Agenda(4)
-    for place, wake_us in enumerate((30, 10, 20, 40)):
+    agenda = Agenda()
+    for place, wake_us in zip("abcd", (30, 10, 20, 40), strict=True):
         agenda.plan(place, wake_us)
-    assert _taken(agenda, 30) == [1, 2, 0]
-    assert _taken(agenda, 40) == [3]
+    assert _taken(agenda, 30) == ["b", "c", "a"]
+    assert _taken(agenda, 40) == ["d"]
 
 
 def test_an_entry_planned_anew_is_not_looked_at_when_it_was_planned_before() -> None:
-    agenda = Agenda(1)
-    agenda.plan(0, 10)
-    agenda.plan(0, 20)
-    assert (agenda.first_us(), _taken(agenda, 19), _taken(agenda, 20)) == (20, [], [0])
+    agenda = Agenda()
+    agenda.plan("a", 10)
+    agenda.plan("a", 20)
+    assert (agenda.first_us(), _taken(agenda, 19), _taken(agenda, 20)) == (20, [], ["a"])
 
 
 def test_an_entry_planned_twice_for_one_instant_is_taken_once() -> None:
-    agenda = Agenda(1)
-    agenda.plan(0, 10)
-    agenda.plan(0, 10)
-    assert _taken(agenda, 10) == [0]
+    agenda = Agenda()
+    agenda.plan("a", 10)
+    agenda.plan("a", 10)
+    assert _taken(agenda, 10) == ["a"]
 
 
 def test_an_entry_planned_for_never_is_not_taken() -> None:
-    agenda = Agenda(1)
-    agenda.plan(0, 10)
-    agenda.plan(0, None)
-    assert (_taken(agenda, 99), agenda.first_us(), agenda.is_planned(0)) == ([], None, False)
+    agenda = Agenda()
+    agenda.plan("a", 10)
+    agenda.plan("a", None)
+    assert (_taken(agenda, 99), agenda.first_us(), agenda.is_planned("a")) == ([], None, False)
 
 
 def test_an_entry_in_hand_counts_as_planned_until_all_plans_are_dropped() -> None:
-    agenda = Agenda(1)
-    agenda.plan(0, 10)
-    assert agenda.take(10) == 0
-    assert agenda.is_planned(0)
+    agenda = Agenda()
+    agenda.plan("a", 10)
+    assert agenda.take(10) == "a"
+    assert agenda.is_planned("a")
     agenda.clear()
-    assert not agenda.is_planned(0)
+    assert not agenda.is_planned("a")
+
+
+def test_an_entry_planned_anew_again_and_again_takes_no_more_room_than_one() -> None:
+    agenda = Agenda()
+    for wake_us in range(10_000):
+        agenda.plan("a", wake_us)
+    assert len(agenda._heap) < 100
+    assert _taken(agenda, 9998) == []
+    assert _taken(agenda, 9999) == ["a"]
 
 
 # -- the pace ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from daemon.public import Public
 from daemon.scheduler.loop import LOOK_AGAIN_S
 from daemon.scheduler.model import CatchUpPolicy
 from tests.support.broker_model import Fate
-from tests.support.clock import START_US
+from tests.support.clock import START_US, VirtualClock
 from tests.support.scheduling import (
     DAY_S,
     HOUR_S,
@@ -314,3 +314,29 @@ async def test_an_invalid_item_does_not_make_a_busy_loop_while_the_broker_is_awa
     world.broker.refusing = False
     await world.sleep(30)
     assert 1 <= len(daemon.heard(events.OccurrenceInvalid)) <= 13
+
+
+@story
+async def test_an_entry_the_broker_remembers_in_its_own_future_goes_on_from_now_and_repeats_nothing(
+    world: World,
+) -> None:
+    entry = every(600)
+    daemon = world.start(entry)
+    await world.sleep(300)
+    clock = world.broker.clock
+    assert isinstance(clock, VirtualClock)
+    for each in (clock, daemon.clock):
+        each.start_us += 7200 * SECOND_US  # both hosts take the time from one source that is wrong
+    await world.sleep(60)
+    [early] = world.ids
+    world.broker.results.add(early)
+    for each in (clock, daemon.clock):
+        each.start_us -= 7200 * SECOND_US
+    await world.sleep(3 * 3600)
+    assert [one.occurrence_us for one in daemon.heard(events.EntryAhead)] == [START_US + 7000 * SECOND_US]
+    again = due_between(entry, 360, 360 + 3 * 3600)
+    assert early in ids(entry, *again)
+    assert sorted(world.ids) == sorted(ids(entry, *again))
+    assert [(one.occurrence_us, one.had_run) for one in daemon.heard(events.OccurrenceRepeated) if one.had_run] == [
+        (START_US + 7000 * SECOND_US, True)
+    ]

@@ -28,19 +28,19 @@ def _entry(**changes: Any) -> Entry:
 
 
 def _standing(at_us: int | None = 0, **changes: Any) -> Standing:
-    standing = Standing.of(_entry(**changes))
+    standing = Standing.of(_entry(**changes), SITE)
     standing.horizon = None if at_us is None else Horizon(standing.revision, at_us)
     return standing
 
 
-def _text(standing: Standing, at_us: int) -> str:
-    return f"{standing.revision}:{at_us}"
+def _text(standing: Standing, at_us: int, runs: int = 0, since_us: int = 0) -> str:
+    return f"{standing.revision}:{at_us}:{since_us}:{runs}"
 
 
 def _orders(standing: Standing, now_us: int, ran: frozenset[str] = NOBODY) -> list[Order]:
     assert standing.horizon is not None
-    verdict = evaluate(standing.entry, standing.horizon.at_us, now_us)
-    return plan_orders(standing, verdict, LEDGER, SITE, now_us, ran=ran)
+    verdict = evaluate(standing.entry, standing.horizon.at_us, now_us, standing.past)
+    return plan_orders(standing, verdict, SITE, now_us, ran=ran)
 
 
 # -- horizons ----------------------------------------------------------------------------------------------------------
@@ -49,10 +49,14 @@ def _orders(standing: Standing, now_us: int, ran: frozenset[str] = NOBODY) -> li
 def test_a_horizon_is_written_and_read_back() -> None:
     horizon = Horizon("abc", 123)
     assert parse_horizon(str(horizon)) == horizon == Horizon("abc", 123)
-    assert str(horizon) == "abc:123"
+    assert str(horizon) == "abc:123:0:0"
+    assert parse_horizon("abc:123:7:2") == Horizon("abc", 123, 7, 2)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "abc:", "abc:-1", "abc:1.5", "abc:1:2", "abc:٣", "abc: 1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "abc:1", "abc:1:2", "abc::0:0", "abc:-1:0:0", "abc:1.5:0:0", "abc:1:2:3:4", "abc:٣:0:0", "abc: 1:0:0"],
+)
 def test_what_is_not_one_of_our_horizons_is_nothing(text: str) -> None:
     assert parse_horizon(text) is None
 
@@ -71,7 +75,7 @@ def test_changed_arguments_are_the_same_revision() -> None:
 def test_an_order_moves_the_horizon_to_the_occurrence_and_no_earlier_than_it() -> None:
     standing = _standing()
     [order] = _orders(standing, MINUTE_US)
-    assert order.ticket == Ticket(LEDGER, "e", _text(standing, 0), _text(standing, MINUTE_US), MINUTE_US)
+    assert order.ticket == Ticket(LEDGER, "e", _text(standing, 0), _text(standing, MINUTE_US, 1), MINUTE_US)
 
 
 def test_an_occurrence_has_the_same_task_id_everywhere() -> None:
@@ -83,8 +87,8 @@ def test_an_occurrence_has_the_same_task_id_everywhere() -> None:
 def test_each_order_of_several_expects_what_the_one_before_leaves() -> None:
     standing = _standing(catch_up=CatchUp(CatchUpPolicy.ALL))
     tickets = [order.ticket for order in _orders(standing, 3 * MINUTE_US)]
-    assert [ticket.expect for ticket in tickets] == [_text(standing, at * MINUTE_US) for at in (0, 1, 2)]
-    assert [ticket.advance_to for ticket in tickets] == [_text(standing, at * MINUTE_US) for at in (1, 2, 3)]
+    assert [ticket.expect for ticket in tickets] == [_text(standing, at * MINUTE_US, at) for at in (0, 1, 2)]
+    assert [ticket.advance_to for ticket in tickets] == [_text(standing, at * MINUTE_US, at) for at in (1, 2, 3)]
 
 
 def test_occurrences_passed_over_move_the_horizon_without_a_message() -> None:
@@ -95,13 +99,13 @@ def test_occurrences_passed_over_move_the_horizon_without_a_message() -> None:
 
 
 def test_nothing_to_settle_is_no_order() -> None:
-    assert plan_orders(_standing(), Verdict((), None, None, 5), LEDGER, SITE, 0, ran=NOBODY) == []
+    assert plan_orders(_standing(), Verdict((), None, None, 5), SITE, 0, ran=NOBODY) == []
 
 
 def test_an_occurrence_known_to_have_run_moves_the_horizon_without_a_message() -> None:
     [order] = _orders(_standing(), MINUTE_US, ran=frozenset((occurrence_id(SITE, "e", MINUTE_US),)))
     assert order.item is None
-    assert order.ticket.advance_to.endswith(f":{MINUTE_US}")
+    assert order.ticket.advance_to == f"{_entry().revision}:{MINUTE_US}:0:1"
 
 
 def test_an_item_carries_what_the_entry_says() -> None:
@@ -159,7 +163,7 @@ def test_an_occurrence_that_is_in_its_queue_moves_the_horizon(outcome: Settled) 
     standing = _standing()
     [order] = _orders(standing, MINUTE_US)
     apply(standing, order, Settlement(outcome))
-    assert standing.horizon == Horizon(standing.revision, MINUTE_US)
+    assert standing.horizon == Horizon(standing.revision, MINUTE_US, runs=1)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_of_several_in_doubt_those_up_to_the_horizon_found_were_enqueued() -> No
     standing = _standing(catch_up=CatchUp(CatchUpPolicy.ALL))
     for order in _orders(standing, 3 * MINUTE_US):
         apply(standing, order, Settlement(Settled.UNAVAILABLE))
-    assert meet(standing, Horizon(standing.revision, 2 * MINUTE_US)) == (MINUTE_US, 2 * MINUTE_US)
+    assert meet(standing, Horizon(standing.revision, 2 * MINUTE_US, runs=2)) == (MINUTE_US, 2 * MINUTE_US)
     assert standing.in_doubt == ()
 
 
@@ -256,12 +260,14 @@ NOW_US = 1000 * MINUTE_US
 
 
 def _adopt(standing: Standing, found: str | None) -> Adoption:
-    return adopt(standing, LEDGER, found, NOW_US, SUSPECT_US)
+    return adopt(standing, found, NOW_US, SUSPECT_US)
 
 
 def test_a_new_entry_is_counted_from_now_on_the_brokers_clock() -> None:
     standing = _standing(None)
-    assert _adopt(standing, None) == Adoption(Order(Ticket(LEDGER, "e", None, _text(standing, NOW_US)), None))
+    assert _adopt(standing, None) == Adoption(
+        Order(Ticket(LEDGER, "e", None, _text(standing, NOW_US, since_us=NOW_US)), None)
+    )
 
 
 def test_an_entry_the_broker_knows_goes_on_from_there() -> None:
@@ -273,7 +279,9 @@ def test_an_entry_the_broker_knows_goes_on_from_there() -> None:
 @pytest.mark.parametrize("found", [f"{OTHER}:60000000", "junk"])
 def test_a_daemon_that_starts_decides_the_timing_and_counts_it_from_now(found: str) -> None:
     standing = _standing(None)
-    assert _adopt(standing, found) == Adoption(Order(Ticket(LEDGER, "e", found, _text(standing, NOW_US)), None))
+    assert _adopt(standing, found) == Adoption(
+        Order(Ticket(LEDGER, "e", found, _text(standing, NOW_US, since_us=NOW_US)), None)
+    )
     assert not standing.is_superseded
 
 
@@ -288,7 +296,7 @@ def test_what_was_in_doubt_is_settled_when_the_broker_is_read_again() -> None:
     standing = _standing()
     [order] = _orders(standing, MINUTE_US)
     apply(standing, order, Settlement(Settled.UNAVAILABLE))
-    assert _adopt(standing, _text(standing, MINUTE_US)) == Adoption(None, (MINUTE_US,))
+    assert _adopt(standing, _text(standing, MINUTE_US, 1)) == Adoption(None, (MINUTE_US,))
 
 
 @pytest.mark.parametrize(
