@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 DEMO_SECONDS ?=
 export PYTHONSAFEPATH := 1
 
-.PHONY: help setup demo test test-fast check lint types arch fmt bench lock build clean
+.PHONY: help setup demo test test-fast check lint types arch fmt bench prove lock build clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -93,9 +93,12 @@ fmt: $(VENV)/.dev ## put the code into its form
 bench: $(VENV)/.bench ## measure side by side with celery beat, python-hl7 and celery send_task
 	@PYTHONPATH=. $(BIN)/python -m benchmarks
 
+prove: $(VENV)/.dev $(SERIES_READY) ## a million schedules over clock changes, against slow oracles and every Celery (hours; ARGS="--minutes 10")
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove $(ARGS)
+
 # -- upkeep --------------------------------------------------------------------------------------------------------
 
-EXTRAS := --extra demo --extra amqp --extra celery --extra serializers
+EXTRAS := --extra demo --extra amqp --extra celery --extra serializers --extra solar --extra django-beat
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 lock: ## compute the pinned requirements anew (needs uv)

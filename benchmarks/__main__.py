@@ -7,14 +7,16 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import burst, control, events, memory, mllp, publish, results
+from benchmarks import beside_beat, burst, control, events, memory, million, mllp, publish, results
 from benchmarks.measure import Comparison
 
 ALL: dict[str, Callable[[], list[Comparison] | None]] = {
     "publish": publish.run,
     "mllp": mllp.run,
     "burst": burst.run,
+    "beat": beside_beat.run,
     "memory": memory.run,
+    "million": million.run,
     "events": events.run,
     "control": control.run,
     "results": results.run,

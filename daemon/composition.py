@@ -32,10 +32,10 @@ from daemon.notify import Notifier
 from daemon.plural import counted
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public, frames, reason
-from daemon.scheduler import Scheduler
 from daemon.site import Site
 from daemon.state_dir import StateDir
 from daemon.supervisor import SOFTWARE_ERROR, Supervisor
+from daemon.timetable import Timetable
 
 STALL_LIMIT_S = 15.0
 """A spool or schedule that has not moved for this long although it should is not ready, and is not reported alive."""
@@ -73,6 +73,7 @@ class Daemon:
         """
         settings = site.settings
         self._site = site
+        self._timetable: Timetable | None = None
         self._around = around
         self._clock = clock = around.clock
         self.metrics = Metrics(own_version(), entries=len(site.entries), feeds=len(site.feeds))
@@ -85,8 +86,22 @@ class Daemon:
         name = settings.site.name
         self._dispatcher = make_dispatcher(side, name, state_dir, clock, self._emit, at=around.at)
         self._beat = BeatNode(side, self.is_moving) if wants_beat_node(side) else None
+        self._make_feeds()
+        self._timetable = Timetable(
+            site, side, self._dispatcher, clock, self._emit, is_moving=self.is_moving, at=around.at
+        )
+        self._api = Api(
+            settings.api.listen,
+            self.checks,
+            self.metrics.exposition,
+            self._emit,
+            inherited=around.inherited.get("api", ()),
+        )
+
+    def _make_feeds(self) -> None:
+        settings, clock, around = self._site.settings, self._clock, self._around
         self._spool = Spool(
-            state_dir,
+            settings.site.state_dir,
             Limits(
                 retention_us=round(settings.spool.retention * SECOND_US),
                 size_bytes=settings.spool.size_limit,
@@ -98,8 +113,8 @@ class Daemon:
             at=around.at,
         )
         self._drain = Drain(
-            name,
-            site.feeds,
+            settings.site.name,
+            self._site.feeds,
             self._spool,
             self._dispatcher,
             clock,
@@ -108,7 +123,7 @@ class Daemon:
             at=around.at,
         )
         self._listener = Listener(
-            site.feeds,
+            self._site.feeds,
             self._spool,
             clock,
             self._emit,
@@ -116,27 +131,25 @@ class Daemon:
             inherited=around.inherited,
             at=around.at,
         )
-        self._scheduler = Scheduler(name, site.entries, self._dispatcher, clock, self._emit, at=around.at)
-        self._api = Api(
-            settings.api.listen,
-            self.checks,
-            self.metrics.exposition,
-            self._emit,
-            inherited=around.inherited.get("api", ()),
-        )
 
     def _emit(self, event: object) -> None:
         self.metrics(event)
         self._around.log(event)
+        if self._timetable is not None:
+            self._timetable.hear(event)
 
     def _services(self) -> list[Service]:
         """List the services in the order they are opened; they are drained in reverse."""
         feeds: list[Service] = [self._spool] if self._site.feeds else []
         lanes: list[Service] = [self._drain, self._listener] if self._site.feeds else []
-        entries: list[Service] = [self._scheduler] if self._site.entries else []
         broker: list[Service] = [self._embedded] if self._embedded is not None else []
         beat: list[Service] = [self._beat] if self._beat is not None else []
-        return [*broker, self._api, *feeds, self._dispatcher, *beat, *lanes, *entries]
+        return [*broker, self._api, *feeds, self._dispatcher, *beat, *lanes, *self._schedule.services]
+
+    @property
+    def _schedule(self) -> Timetable:
+        assert self._timetable is not None  # built with the daemon
+        return self._timetable
 
     # -- health --------------------------------------------------------------------------------------------------------
 
@@ -157,16 +170,16 @@ class Daemon:
             for feed, addresses in self._listener.addresses.items():
                 where = Public(", ".join(str(address) for address in addresses))
                 found.append(Check(Public(f"feed {feed}"), bool(addresses), where))
-        if self._site.entries:
-            overdue = self._scheduler.overdue_s()
-            entries = counted(len(self._site.entries), "entry", "entries")
+        if self._schedule.is_used:
+            overdue = self._schedule.scheduler.overdue_s()
+            entries = counted(len(self._schedule.scheduler) or len(self._site.entries), "entry", "entries")
             detail = Public(f"{entries}, {overdue:.1f} s behind")
             found.append(Check(Public("schedule"), overdue < STALL_LIMIT_S, detail))
         return found
 
     def is_moving(self) -> bool:
         """Say whether spool and schedule make progress: what the watchdog is told."""
-        return self._spool.stalled_s() < STALL_LIMIT_S and self._scheduler.overdue_s() < STALL_LIMIT_S
+        return self._spool.stalled_s() < STALL_LIMIT_S and self._schedule.scheduler.overdue_s() < STALL_LIMIT_S
 
     # -- life ----------------------------------------------------------------------------------------------------------
 

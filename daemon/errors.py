@@ -11,6 +11,8 @@
       EmbeddedBrokerFailed   environment   retryable; the private Valkey does not run                 exit 69
       SpoolFailed            environment   retryable; the spool cannot store or read                  exit 74
       LedgerFailed           environment   retryable; on RabbitMQ: ledger or outbox cannot be used    exit 74
+      HistoryFailed          environment   retryable; the history of the entries cannot be written or read    exit 74
+      SourceDown             environment   retryable; where entries come from cannot be read          exit 69
       DrainIncomplete        environment   the stop budget ran out; nothing acknowledged is lost      exit 75
 
 Bugs are none of these: they crash their service, and the supervisor reports and ends the process (exit 70).
@@ -112,6 +114,22 @@ class LedgerFailed(DaemonError):
 
     code = "ledger-failed"
     exit_code = 74
+    retryable = True
+
+
+class HistoryFailed(DaemonError):
+    """The history of the entries cannot be written or read; the schedule goes on without."""
+
+    code = "history-failed"
+    exit_code = 74
+    retryable = True
+
+
+class SourceDown(DaemonError):
+    """A database or broker that entries come from cannot be read; what is known of them goes on."""
+
+    code = "source-down"
+    exit_code = 69
     retryable = True
 
 

@@ -11,7 +11,7 @@ carillon:1:SITE:overrides          hash   entry id → fields that someone chang
 carillon:1:SITE:added              hash   entry id → an entry that was added at run time (JSON)
 carillon:1:SITE:looks              zset   id of an added entry → when to look at it next (microseconds), or before
 carillon:1:SITE:changed            string counts changes of the three
-carillon:1:SITE:changes            channel tells of each: the count, then the ids
+carillon:1:SITE:changes            channel tells of each: the count, which of the first two, the ids (JSON)
 carillon:1:SITE:daemons            hash   daemon → when it was last alive (JSON)
 carillon:1:SITE:alerts             hash   what was missed → which daemon told of it
 carillon:1:SITE:feed:FEED:EPOCH    hash   ``seq`` → sequence number of the last message pushed

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from daemon import events, run_events, source_events, watch_events
+from daemon import events, run_events, schedule_events, source_events, watch_events
 from daemon.clock import SECOND_US, Clock, instant
 from daemon.public import Public, frames, reason, shown
 
@@ -50,19 +50,19 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     events.BrokerHistoryChanged: (Level.WARNING, "broker.history-changed"),
     events.BrokerEvicting: (Level.ERROR, "broker.evicting"),
     events.BrokerKeeping: (Level.INFO, "broker.keeping"),
-    events.OccurrenceEnqueued: (Level.DEBUG, "occurrence.enqueued"),
-    events.OccurrenceTaken: (Level.DEBUG, "occurrence.taken"),
-    events.OccurrencesSkipped: (Level.WARNING, "occurrence.skipped"),
-    events.OccurrenceInvalid: (Level.ERROR, "occurrence.invalid"),
-    events.OccurrenceBlocked: (Level.ERROR, "occurrence.blocked"),
-    events.OccurrenceWaiting: (Level.INFO, "occurrence.waiting"),
-    events.OccurrenceRepeated: (Level.WARNING, "occurrence.repeated"),
+    schedule_events.OccurrenceEnqueued: (Level.DEBUG, "occurrence.enqueued"),
+    schedule_events.OccurrenceTaken: (Level.DEBUG, "occurrence.taken"),
+    schedule_events.OccurrencesSkipped: (Level.WARNING, "occurrence.skipped"),
+    schedule_events.OccurrenceInvalid: (Level.ERROR, "occurrence.invalid"),
+    schedule_events.OccurrenceBlocked: (Level.ERROR, "occurrence.blocked"),
+    schedule_events.OccurrenceWaiting: (Level.INFO, "occurrence.waiting"),
+    schedule_events.OccurrenceRepeated: (Level.WARNING, "occurrence.repeated"),
     source_events.SourceUp: (Level.INFO, "source.up"),
     source_events.SourceLost: (Level.ERROR, "source.lost"),
     source_events.EntryUncarried: (Level.WARNING, "entry.uncarried"),
-    events.ZonesChanged: (Level.WARNING, "zones.changed"),
-    events.EntryAhead: (Level.ERROR, "entry.ahead"),
-    events.EntrySuperseded: (Level.WARNING, "entry.superseded"),
+    schedule_events.ZonesChanged: (Level.WARNING, "zones.changed"),
+    schedule_events.EntryAhead: (Level.ERROR, "entry.ahead"),
+    schedule_events.EntrySuperseded: (Level.WARNING, "entry.superseded"),
     run_events.HistoryOpened: (Level.INFO, "history.opened"),
     run_events.HistoryLost: (Level.ERROR, "history.lost"),
     run_events.HistoryDamaged: (Level.ERROR, "history.damaged"),

@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from daemon import events, run_events, watch_events
+from daemon import events, run_events, schedule_events, watch_events
 from daemon.clock import SECOND_US
 
 ENTRIES_SHOWN = 1000
@@ -119,14 +119,14 @@ class Metrics:
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
         return {
-            events.OccurrenceEnqueued: self._occurrence_enqueued,
-            events.OccurrenceTaken: lambda event: self._occurrence(event.entry, "taken"),
-            events.OccurrencesSkipped: lambda event: self._occurrence(event.entry, "skipped", event.count),
-            events.OccurrenceInvalid: lambda event: self._occurrence(event.entry, "invalid"),
-            events.OccurrenceBlocked: lambda event: self._occurrence(event.entry, "blocked"),
-            events.OccurrenceWaiting: lambda event: self._occurrence(event.entry, "waiting"),
-            events.OccurrenceRepeated: lambda event: self._occurrence(event.entry, "repeated"),
-            events.EntryPlanned: self._planned,
+            schedule_events.OccurrenceEnqueued: self._occurrence_enqueued,
+            schedule_events.OccurrenceTaken: lambda event: self._occurrence(event.entry, "taken"),
+            schedule_events.OccurrencesSkipped: lambda event: self._occurrence(event.entry, "skipped", event.count),
+            schedule_events.OccurrenceInvalid: lambda event: self._occurrence(event.entry, "invalid"),
+            schedule_events.OccurrenceBlocked: lambda event: self._occurrence(event.entry, "blocked"),
+            schedule_events.OccurrenceWaiting: lambda event: self._occurrence(event.entry, "waiting"),
+            schedule_events.OccurrenceRepeated: lambda event: self._occurrence(event.entry, "repeated"),
+            schedule_events.EntryPlanned: self._planned,
             run_events.RunEnded: self._run_ended,
             run_events.RunLost: lambda event: self._run(event.entry, "lost"),
             run_events.HistoryOpened: lambda _: self._history_kept.set(1),
@@ -172,7 +172,7 @@ class Metrics:
             self._labels.add(entry)
         return entry if entry in self._labels else ""
 
-    def _occurrence_enqueued(self, event: events.OccurrenceEnqueued) -> None:
+    def _occurrence_enqueued(self, event: schedule_events.OccurrenceEnqueued) -> None:
         self._occurrence(event.entry, "enqueued")
         self._lateness.observe(max(event.lateness_s, 0.0))
 
@@ -187,7 +187,7 @@ class Metrics:
     def _missed_one(self, event: watch_events.OccurrenceMissed) -> None:
         self._missed.labels(self._label(event.entry), event.what.value).inc()
 
-    def _planned(self, event: events.EntryPlanned) -> None:
+    def _planned(self, event: schedule_events.EntryPlanned) -> None:
         if self._label(event.entry):
             next_s = event.next_us / SECOND_US if event.next_us is not None else float("inf")
             self._entry_next.labels(event.entry).set(next_s)

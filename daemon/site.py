@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.dispatch import CelerySide, ask_application, celery_side, check_addresses, check_items, check_runs
+from daemon.dispatch import (
+    CelerySide,
+    ask_application,
+    celery_side,
+    check_addresses,
+    check_gates,
+    check_items,
+    check_runs,
+)
+from daemon.dispatch.application import Asked
+from daemon.dispatch.beat_schedule import beat_entries
+from daemon.errors import SourceDown
 from daemon.hl7listener.catalog import read_feeds
 from daemon.hl7listener.feed import Feed
 from daemon.ports import WorkItem
+from daemon.public import Public
 from daemon.scheduler.catalog import read_entries
-from daemon.scheduler.model import Entry
+from daemon.scheduler.layers.compose import Definition
+from daemon.scheduler.model import Entry, Limit, OverlapPolicy
+from daemon.scheduler.target import check_target, parts_of, tasks_of
+from daemon.scheduler.template import check
 from daemon.settings import Problem, Settings, Severity
 from daemon.settings.load import load_settings
 from daemon.settings.problems import KeyPath, Located, did_you_mean
+from daemon.sources.app_layer import AppLayer
+from daemon.sources.opening import open_store
+from daemon.sources.sourced import site_name
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a daemon is built from."""
+    """What a daemon is built from.
+
+    Attributes:
+        definitions: what application and site file say of each entry, disabled ones included.
+    """
 
     settings: Settings
     celery: CelerySide
     entries: tuple[Entry, ...]
     feeds: tuple[Feed, ...]
+    definitions: tuple[Definition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +66,112 @@ class Checked:
 def check_site(path: Path, environment: Mapping[str, str]) -> Checked:
     """Read and check a site file. Never raises for what an operator wrote."""
     loaded = load_settings(path, environment)
-    problems = list(loaded.problems)
+    asked = Asked(None, None)
+    layer = AppLayer()
+    if loaded.settings is not None:
+        asked = ask_application(loaded.settings, path.parent, environment)
+        if asked.facts is not None and loaded.settings.celery.beat_schedule:
+            layer = AppLayer.of(beat_entries(asked.facts), loaded.settings.site.timezone, loaded.schedule[0])
+            if layer.entries:
+                below = f"beat_schedule of {loaded.settings.celery.app}"
+                loaded = load_settings(path, environment, over=layer.under, below=below)
+    problems = [*loaded.problems, *_left_behind(layer)]
     site: Site | None = None
     if loaded.settings is not None:
         entries, in_schedule = read_entries(loaded.settings)
         feeds, in_feeds = read_feeds(loaded.settings)
-        asked = ask_application(loaded.settings, path.parent, environment)
         side = celery_side(loaded.settings, asked.facts, asked.address)
         problems += [*in_schedule, *in_feeds, *asked.problems, *check_addresses(side.conf)]
-        problems += check_runs(side.conf, has_work=bool(entries or feeds))
+        problems += [problem for entry in entries for problem in _odd_entry(entry)]
+        problems += _unreachable(loaded.settings)
+        problems += check_runs(side.conf, has_work=bool(entries or feeds or loaded.settings.django_beat))
+        problems += check_gates(side.conf, _counted(loaded.settings, entries))
         problems += [Problem(path, text) for path, text in check_items(side, _trial_items(entries))]
         if asked.facts is not None:
-            problems += _unknown_tasks(side, entries, feeds)
-        site = Site(loaded.settings, side, entries, feeds)
+            problems += _unknown_tasks(side, entries, feeds, loaded.settings.watch.task)
+        definitions = layer.definitions(*loaded.schedule, loaded.settings.schedule)
+        site = Site(loaded.settings, side, _sourced(entries, definitions), feeds, definitions)
     located = sorted((loaded.places.locate(problem) for problem in problems), key=_line)
     has_errors = any(one.problem.severity is Severity.ERROR for one in located)
     return Checked(None if has_errors else site, tuple(located))
 
 
-def _unknown_tasks(side: CelerySide, entries: Sequence[Entry], feeds: Sequence[Feed]) -> list[Problem]:
+def _counted(settings: Settings, entries: Sequence[Entry]) -> list[KeyPath]:
+    """Name the keys that ask for counting what runs or what was sent."""
+    found: list[KeyPath] = []
+    for entry in entries:
+        if entry.overlap.policy is not OverlapPolicy.ALLOW:
+            found.append(("schedule", str(entry.name), "overlap"))
+        if entry.limit != Limit():
+            found.append(("schedule", str(entry.name), "limit"))
+    for name, limit in settings.queue.items():
+        found += [("queue", name, key) for key in ("concurrency", "rate") if getattr(limit, key) is not None]
+    return found
+
+
+def _unreachable(settings: Settings) -> list[Problem]:
+    """Say if the tables of django-celery-beat could not even be asked for; that they answer is not checked."""
+    if settings.django_beat is None:
+        return []
+    try:
+        open_store(settings.django_beat.url)
+    except SourceDown as error:
+        return [Problem(("django_beat", "url"), str(error), error.hint)]
+    return []
+
+
+def _left_behind(layer: AppLayer) -> list[Problem]:
+    return [
+        Problem(
+            ("celery", "app"),
+            f'the entry "{one.original}" of its beat_schedule stays behind: {one.reason}',
+            f"write [schedule.{site_name(one.original, ())}], or beat_schedule = false",
+            Severity.WARNING,
+        )
+        for one in layer.left
+    ]
+
+
+def _sourced(entries: Sequence[Entry], definitions: Sequence[Definition]) -> tuple[Entry, ...]:
+    sources = {one.name: one.source for one in definitions}
+    return tuple(replace(entry, source=sources[entry.name]) for entry in entries)
+
+
+def check_entry(site: Site, entry: Entry) -> list[Problem]:
+    """Check an entry that is to join a site at run time as those of its file are checked."""
+    items = check_items(site.celery, _trial_items((entry,)))
+    problems = [*_odd_entry(entry), *(Problem(path, text) for path, text in items)]
+    return problems + (_unknown_tasks(site.celery, (entry,), ()) if site.celery.app is not None else [])
+
+
+def _unknown_tasks(
+    side: CelerySide, entries: Sequence[Entry], feeds: Sequence[Feed], alert: Public | None = None
+) -> list[Problem]:
     """Find the tasks that the application does not know: a worker would answer each run with an error."""
-    used: list[tuple[KeyPath, str]] = [(("schedule", str(entry.name), "task"), entry.task) for entry in entries]
+    used: list[tuple[KeyPath, str]] = [
+        (("schedule", str(entry.name), *path), task) for entry in entries for path, task in tasks_of(entry)
+    ]
     used += [
         (("feed", str(feed.name), "route", number, "task"), route.task)
         for feed in feeds
         for number, route in enumerate(feed.routes)
     ]
+    used += [(("watch", "task"), alert)] if alert is not None else []
     return [
         Problem(path, f'"{task}" is not a task of the application', _near(task, side))
         for path, task in used
         if task not in side.tasks
     ]
+
+
+def _odd_entry(entry: Entry) -> list[Problem]:
+    """Find templates that cannot be filled in, and what a target of several tasks cannot have."""
+    path: KeyPath = ("schedule", str(entry.name))
+    problems = [*check(entry.args, (*path, "args")), *check(entry.kwargs, (*path, "kwargs"))]
+    for place, part in parts_of(entry.canvas) if entry.canvas is not None else ():
+        for key in ("args", "kwargs"):
+            problems += check(part.get(key), (*path, *place, key))
+    return [*problems, *check_target(entry)]
 
 
 def _near(task: str, side: CelerySide) -> str:
@@ -95,6 +193,7 @@ def _trial_items(entries: tuple[Entry, ...]) -> list[tuple[KeyPath, WorkItem]]:
                 time_limit_s=entry.time_limit_s,
                 soft_time_limit_s=entry.soft_time_limit_s,
                 headers=entry.headers,
+                canvas=entry.canvas,
             ),
         )
         for entry in entries

@@ -46,7 +46,7 @@ def keys_of(model: type[BaseModel]) -> set[str]:
     """Collect every key of a section and the sections inside it."""
     keys = set()
     for name, field in model.model_fields.items():
-        keys.add(name)
+        keys.add(field.alias or name)
         for inner in sections_in(field.annotation):
             keys |= keys_of(inner)
     return keys

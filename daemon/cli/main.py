@@ -16,10 +16,13 @@ _COMMANDS = {
     "run": ("daemon.cli.run:run", "Run the daemon."),
     "check": ("daemon.cli.check:check", "Say what is wrong with a site file."),
     "next": ("daemon.cli.next:next_fires", "Preview coming occurrences."),
+    "shadow": ("daemon.cli.shadow:shadow", "Watch another beat, and say where it differs."),
+    "entries": ("daemon.cli.entries:entries", "The schedule as it stands, and changing it."),
     "send": ("daemon.cli.send:send", "Send a task to the workers."),
     "tasks": ("daemon.cli.tasks:tasks", "What workers run, and what became of it."),
     "workers": ("daemon.cli.workers:workers", "Who takes the tasks; telling them what to do."),
     "queues": ("daemon.cli.queues:queues", "What waits; setting it aside and moving it."),
+    "import": ("daemon.cli.import_beat:import_group", "Bring over what celery beat runs."),
     "hl7": ("daemon.cli.hl7:hl7", "Send HL7 messages."),
     "demo": ("daemon.cli.demo:demo", "All of it in one terminal, with workers and a sender."),
 }

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from daemon.cli.celery_side import ask
+from daemon.cli.held import hold_task, is_to_be_held
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, instant_us, site_option
 from daemon.clock import instant
@@ -37,6 +38,9 @@ NOT_GOOD = ("FAILURE", "REVOKED", "PENDING", "UNREADABLE")
 @click.option("--priority", type=click.IntRange(0, 9), help="On Redis 0 is served first, on RabbitMQ last.")
 @click.option("--countdown", metavar="S", help="Run no earlier than so many seconds from now.")
 @click.option("--eta", metavar="INSTANT", help="Run no earlier than this instant (ISO 8601 with offset).")
+@click.option(
+    "--direct-eta", "direct", is_flag=True, help="Let a worker hold it until then; on Redis the schedule does."
+)
 @click.option("--expires", metavar="S", help="Do not run later than so many seconds from now.")
 @click.option("--time-limit", metavar="S", help="The process of the task is ended after so long.")
 @click.option("--soft-time-limit", metavar="S", help="The task gets SoftTimeLimitExceeded after so long.")
@@ -57,7 +61,8 @@ NOT_GOOD = ("FAILURE", "REVOKED", "PENDING", "UNREADABLE")
 def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given: Any) -> None:
     """Send a task to the workers of a site and print its id.
 
-    The broker is asked directly; no daemon is needed. Exits with 69 if it cannot be said that the task was enqueued, and
+    The broker is asked directly; no daemon is needed, but for --countdown and --eta on Redis: the daemons send the task at its
+    time. Exits with 69 if it cannot be said that the task was enqueued, and
     with --wait with 1 if the task failed.
     """
     arguments = _json(given["arguments"], list, "--args")
@@ -65,10 +70,14 @@ def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given
     options = _options(given)
     task_id = given["task_id"] or str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
     wait_s = None if wait is None else duration_s(wait, "--wait")
+    due: list[datetime] = []
 
-    async def work(client: Client, _: Site) -> tuple[tuple[str, ...], TaskMeta | None]:
+    async def work(client: Client, site: Site) -> tuple[tuple[str, ...], TaskMeta | None]:
         if wait_s is not None and client.results is None:
             raise click.UsageError("--wait needs celery.result_backend in the site file")
+        if is_to_be_held(site, options, direct=given["direct"]):
+            due.append(await hold_task(site, task, arguments, keywords, task_id=task_id, options=options))
+            return (), None if wait_s is None else await client.wait(task_id, timeout_s=wait_s)
         try:
             sent = await client.send(task, arguments, keywords, task_id=task_id, timeout_s=ANSWER_LIMIT_S, **options)
         except TaskUncertain as error:
@@ -85,7 +94,8 @@ def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given
     state = "PENDING" if meta is None else meta.state
     result = None if meta is None else meta.result
     if as_json:
-        found = {"task_id": task_id, "queue": queues[0] if len(queues) == 1 else None, "queues": queues}
+        found: dict[str, Any] = {"task_id": task_id, "queue": queues[0] if len(queues) == 1 else None, "queues": queues}
+        found |= {"held_until": due[0]} if due else {}
         click.echo(json_text(found if wait is None else {**found, "state": state, "result": result}))
     else:
         click.echo(task_id)

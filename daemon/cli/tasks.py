@@ -10,11 +10,26 @@ from typing import Any
 import click
 
 from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeout_option, yes_option
+from daemon.cli.held import cancel_held
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import print_table
-from daemon.dispatch import Client, HeldTask, TaskStanding, Told, audience_of, list_held, list_workers, standings, tell
+from daemon.cli.runtime_side import at_desk
+from daemon.dispatch import (
+    Client,
+    HeldTask,
+    RedisRuntimeStore,
+    TaskStanding,
+    Told,
+    audience_of,
+    list_held,
+    list_workers,
+    standings,
+    tell,
+)
 from daemon.public import escaped
+from daemon.scheduler.layers.desk import ScheduleDesk
+from daemon.scheduler.model import How
 from daemon.site import Site
 
 EXIT_NO = 1
@@ -102,26 +117,43 @@ def cancel(
     timeout: str,
     as_json: bool,
 ) -> None:
-    """Have workers not run tasks. Exits with 1 if no worker answers."""
+    """Have workers not run tasks, and take those that are held for later out of the schedule.
+
+    Exits with 1 if one was not held and no worker answers.
+    """
     if bool(task_ids) == bool(stamps):
         raise click.UsageError("give ids or stamps")
     if terminate:
         confirm("End what runs already, wherever it stands?", yes=yes)
     arguments: dict[str, Any]
+    timeout_s = duration_s(timeout, "--timeout")
     if stamps:
         method, arguments = "revoke_by_stamped_headers", {"headers": dict(_pair(one) for one in stamps)}
     else:
         method, arguments = "revoke", {"task_ids": list(task_ids)}
-    timeout_s = duration_s(timeout, "--timeout")
 
-    async def work(client: Client, _: Site) -> Told:
+    async def work(client: Client, site: Site) -> Told | None:
+        if task_ids and not await _left_to_cancel(site, arguments):
+            return None
         options = {**arguments, "terminate": terminate, "signal": signal}
         return await tell(client, method, options, audience_of(), timeout_s=timeout_s)
 
     told = ask(site_file, work)
+    if told is None:
+        click.echo(json_text({"complete": True, "workers": [], "errors": {}}) if as_json else "", nl=as_json)
+        return
     _report(told, "them" if stamps or len(task_ids) > 1 else "it", as_json=as_json)
     if not told.is_done:
         raise click.exceptions.Exit(EXIT_NO)
+
+
+async def _left_to_cancel(site: Site, arguments: dict[str, Any]) -> bool:
+    """Take tasks that are held out of the schedule; say whether others are left, of which workers must be told."""
+    held = await cancel_held(site, arguments["task_ids"])
+    for one in sorted(held):
+        click.echo(f"{escaped(one)} was held and is taken out of the schedule", err=True)
+    arguments["task_ids"] = [one for one in arguments["task_ids"] if one not in held]
+    return bool(arguments["task_ids"])
 
 
 def _report(told: Told, what: str, *, as_json: bool) -> None:
@@ -138,6 +170,27 @@ def _report(told: Told, what: str, *, as_json: bool) -> None:
         click.echo(INCOMPLETE, err=True)
     if not told.by_node and not told.errors:
         click.echo("no worker answers; nobody keeps it for a worker that is started later", err=True)
+
+
+@tasks.command("held")
+@site_option()
+@click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="No more than so many.")
+@json_option()
+def held_command(*, site_file: Path, limit: int, as_json: bool) -> None:
+    """List the tasks that the schedule holds until their time."""
+
+    async def work(desk: ScheduleDesk, _: RedisRuntimeStore, __: Site) -> list[tuple[str, str, str]]:
+        found: list[tuple[str, str, str]] = []
+        async for one in desk.each(added_only=True):
+            if one.added is not None and one.added.how is How.HELD and len(found) < limit:
+                found.append((one.added.task_id or "-", one.added.name, str(one.added.data.get("at", "-"))))
+        return sorted(found, key=lambda row: row[2])
+
+    rows = at_desk(site_file, work)
+    if as_json:
+        click.echo(json_text([dict(zip(("task_id", "task", "due"), row, strict=True)) for row in rows]))
+    else:
+        print_table(("ID", "TASK", "DUE"), rows)
 
 
 @tasks.command()

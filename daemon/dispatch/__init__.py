@@ -1,14 +1,19 @@
 """The way to the Celery side. The only package of the daemon that knows ``shim``."""
 
-from daemon.dispatch.addresses import check_addresses, check_runs
+from daemon.dispatch.addresses import check_addresses, check_gates, check_runs
 from daemon.dispatch.application import Asked, ask_application
 from daemon.dispatch.beat_node import BeatNode, wants_beat_node
 from daemon.dispatch.celery_side import EMBEDDED, CelerySide, celery_side
 from daemon.dispatch.choice import SiteDispatcher, make_dispatcher
 from daemon.dispatch.client import as_daemon_error, open_site_client
 from daemon.dispatch.dispatcher import LOOK_EVERY_S, BrokerState, CeleryDispatcher
+from daemon.dispatch.history_stream import make_history_source
 from daemon.dispatch.messages import check_items
+from daemon.dispatch.presence import make_presence
 from daemon.dispatch.queue_rows import QueueRow, list_queues, site_queues
+from daemon.dispatch.run_watch import RunWatch
+from daemon.dispatch.runtime_store import RedisRuntimeStore, make_runtime_store, open_runtime_store
+from daemon.dispatch.sent_tasks import SentTask, SentTasks
 from daemon.dispatch.task_rows import HeldTask, TaskStanding, list_held, standings
 from daemon.dispatch.telling import Told, audience_of, tell
 from daemon.dispatch.worker_rows import WorkerRow, Workers, list_workers
@@ -32,6 +37,10 @@ __all__ = [
     "LinkTo",
     "QueueRow",
     "QueuedMessage",
+    "RedisRuntimeStore",
+    "RunWatch",
+    "SentTask",
+    "SentTasks",
     "SiteDispatcher",
     "TaskMeta",
     "TaskStanding",
@@ -45,12 +54,17 @@ __all__ = [
     "audience_of",
     "celery_side",
     "check_addresses",
+    "check_gates",
     "check_items",
     "check_runs",
     "list_held",
     "list_queues",
     "list_workers",
     "make_dispatcher",
+    "make_history_source",
+    "make_presence",
+    "make_runtime_store",
+    "open_runtime_store",
     "open_site_client",
     "site_queues",
     "standings",

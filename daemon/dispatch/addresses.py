@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daemon.dispatch.celery_side import EMBEDDED
 from daemon.settings import Problem
+from daemon.settings.problems import KeyPath
 from shim.client.amqp_extra import check_amqp
 from shim.client.conf import BrokerKind, broker_address, broker_kind, foreign_results, redis_broker, redis_results
 from shim.errors import BrokerUrlInvalid
 
 NO_RUN = "carillon run needs Redis, Valkey or RabbitMQ"
 NO_RUN_HINT = "tasks can be sent to this broker with carillon send, from a site without entries and feeds"
+NOT_COUNTED_HINT = "leave it out: on RabbitMQ nobody counts what runs and what was sent"
 
 
 def check_addresses(conf: Mapping[str, Any]) -> list[Problem]:
@@ -40,6 +42,24 @@ def check_runs(conf: Mapping[str, Any], *, has_work: bool) -> list[Problem]:
     except BrokerUrlInvalid:
         return []  # found by check_addresses
     return [Problem(("celery", "broker_url"), NO_RUN, NO_RUN_HINT)] if kind is BrokerKind.FOREIGN else []
+
+
+def check_gates(conf: Mapping[str, Any], counted: Sequence[KeyPath]) -> list[Problem]:
+    """Find what the broker cannot count: RabbitMQ knows neither how many tasks run nor how many were sent.
+
+    Args:
+        conf: Celery's settings.
+        counted: the keys that ask for counting, such as ``("schedule", "report", "overlap")``.
+    """
+    if not counted or conf.get("broker_url") == EMBEDDED:
+        return []
+    try:
+        kind = broker_kind(broker_address(conf))
+    except BrokerUrlInvalid:
+        return []  # found by check_addresses
+    if kind is not BrokerKind.AMQP:
+        return []
+    return [Problem(path, f"{path[-1]} needs Redis or Valkey as the broker", NOT_COUNTED_HINT) for path in counted]
 
 
 def _check_broker(conf: Mapping[str, Any]) -> None:

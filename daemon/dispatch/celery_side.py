@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from daemon.scheduler.catalog import read_limit
+from daemon.scheduler.model import Limit
 from daemon.settings import Settings
 from shim.app import AppAddress, AppFacts, DeclaredTask, KnownTask, declared_tasks, task_options
 from shim.routing import Router, routing_from_conf
@@ -24,11 +26,13 @@ class CelerySide:
         conf: settings in Celery's lower-case names; some hold passwords, and none is shown.
         tasks: those that are known, from the application or declared in the site file, by name.
         app: the application that was asked, if there is one.
+        limits: of queues that have some, by name.
     """
 
     conf: Mapping[str, Any] = field(repr=False)
     tasks: Mapping[str, KnownTask] = field(default_factory=dict, repr=False)
     app: AppAddress | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
     @property
     def is_embedded(self) -> bool:
@@ -80,4 +84,5 @@ def celery_side(settings: Settings, facts: AppFacts | None = None, app: AppAddre
         tasks[name] = (
             options if known is None else KnownTask(name, {**known.options, **by_hand[name]}, known.parameters)
         )
-    return CelerySide(conf, tasks, app)
+    limits = {str(queue): read_limit(section) for queue, section in settings.queue.items()}
+    return CelerySide(conf, tasks, app, limits)

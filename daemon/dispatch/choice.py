@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -13,23 +14,25 @@ from daemon.dispatch.celery_side import CelerySide
 from daemon.dispatch.dispatcher import BrokerSeen, CeleryDispatcher
 from daemon.errors import SettingsInvalid
 from daemon.lifecycle import Service
-from daemon.ports import Dispatcher, Emit, FaultPoint, no_fault
+from daemon.ports import Dispatcher, Emit, FaultPoint, Runs, no_fault
 from daemon.public import Public
 from shim.client.amqp_extra import need_amqp
 from shim.client.conf import BrokerKind, broker_address, broker_kind
 from shim.errors import BrokerUrlInvalid
 
 
-class SiteDispatcher(Dispatcher, Service, Protocol):
+class SiteDispatcher(Dispatcher, Runs, Service, Protocol):
     """A dispatcher as the composition root knows it.
 
     Attributes:
         address: of the broker, without its password.
         is_up: set once the broker has answered for the first time.
+        recorded: told each record of an order that was carried out, and when, where there is no stream for them.
     """
 
     address: Public
     is_up: anyio.Event
+    recorded: Callable[[str, int], None]
 
     @property
     def seen(self) -> BrokerSeen:
@@ -56,7 +59,7 @@ def make_dispatcher(
     """
     kind = broker_kind(broker_address(side.conf))
     if kind is BrokerKind.REDIS:
-        return CeleryDispatcher(side, clock, emit)
+        return CeleryDispatcher(side, clock, emit, site=site)
     if kind is BrokerKind.FOREIGN:
         raise SettingsInvalid(NO_RUN, hint=NO_RUN_HINT)
     try:

@@ -10,7 +10,7 @@ import itertools
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -19,31 +19,36 @@ import anyio
 
 from daemon.clock import SECOND_US, Clock, instant
 from daemon.dispatch.celery_side import CelerySide
+from daemon.dispatch.gating import Gating, with_queues
 from daemon.dispatch.kept_results import KeptResults
-from daemon.dispatch.messages import MessageMaker
+from daemon.dispatch.messages import MessageMaker, Routes
+from daemon.dispatch.revoking import Revoker
+from daemon.dispatch.run_gates import RunGates
 from daemon.errors import BrokerDown
 from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
-from daemon.ports import Emit, Ledger, Order, Settled, Settlement
+from daemon.ports import Emit, Ledger, Order, RunningTask, Settled, Settlement
 from daemon.public import Public
 from shim.app import AppError, AppRouter, RouteUndecided
 from shim.broker_facts import BrokerFacts
-from shim.claim import Claim, Outcome, Write, WriteResult
+from shim.claim import Claim, Outcome, Write, WriteResult, check_writes
 from shim.client.carriers import redis_transport
 from shim.client.conf import redis_broker
 from shim.errors import BrokerRefused, RequestInvalid, ShimError
 from shim.link import Link
 from shim.publisher import Publisher
 from shim.results import TaskMeta
-from shim.routing import Routed
 
 LOOK_EVERY_S = 2.0
 """How often the broker is asked what it is: a fail-over, an eviction policy or a role change shows within it."""
 
-_SETTLED = {
+SETTLED = {
     Outcome.WRITTEN: Settled.ENQUEUED,
     Outcome.ALREADY: Settled.ALREADY,
     Outcome.LOST: Settled.LOST,
     Outcome.EARLY: Settled.EARLY,
+    Outcome.FULL: Settled.FULL,
+    Outcome.THROTTLED: Settled.THROTTLED,
+    Outcome.HELD: Settled.HELD,
     Outcome.WRONG_TYPE: Settled.BLOCKED,
     Outcome.NOT_WRITTEN: Settled.NOT_SENT,
     Outcome.UNCERTAIN: Settled.UNAVAILABLE,
@@ -67,12 +72,17 @@ class BrokerSeen:
     since_s: float
 
 
+def untold(record: str, at_us: int) -> None:
+    """Tell nobody of a record."""
+    del record, at_us
+
+
 class CeleryDispatcher:
     """Turns orders into messages for stock Celery workers."""
 
     name = Public("dispatch")
 
-    def __init__(self, side: CelerySide, clock: Clock, emit: Emit) -> None:
+    def __init__(self, side: CelerySide, clock: Clock, emit: Emit, *, site: Public) -> None:
         """Prepare router, connections and publisher; no I/O happens here.
 
         Raises:
@@ -86,10 +96,14 @@ class CeleryDispatcher:
         self._link = Link(broker, client_name="carillon")
         self._watch = Link(broker, client_name="carillon-watch")
         self._publisher = Publisher(self._link, transport)
+        self._gating = Gating(site, transport.key_prefix)
+        self._gates = RunGates(self._link, prefix=transport.key_prefix, site=site)
+        self._revoker = Revoker(self._link, transport, side.conf)
         # Unique for each message: 80 random bits for this process, then a count.
         tags = (f"{prefix}-{number:x}" for prefix in (secrets.token_hex(10),) for number in itertools.count())
         origin = f"carillon{os.getpid()}@{socket.gethostname()}"[:255]
         self._messages = MessageMaker(side, origin=origin, pid=os.getpid(), tags=tags)
+        self._limits = side.limits
         self._app = AppRouter(side.app) if side.app is not None else None
         self._results = KeptResults(side.conf)
         self._clock = clock
@@ -97,6 +111,8 @@ class CeleryDispatcher:
         self._seen = BrokerSeen(BrokerState.UNKNOWN, None, clock.monotonic_s())
         self._stop = anyio.Event()
         self._look_now = anyio.Event()
+        self.recorded: Callable[[str, int], None] = untold
+        """Never called: records are in the stream."""
         self.is_up = anyio.Event()
         """Set once the broker has answered for the first time."""
 
@@ -188,18 +204,38 @@ class CeleryDispatcher:
         now = instant(self._clock.now_us())
         for place, order in enumerate(orders):
             try:
-                writes.append(self._write(order, now, await self._routed(order)))
-                places.append(place)
+                settlements[place] = await self._prepare(order)
+                if settlements[place] is None:
+                    writes.append(self._write(order, now, await self._routed(order)))
+                    places.append(place)
             except RequestInvalid as error:
                 settlements[place] = Settlement(Settled.INVALID, str(error))
             except AppError as error:
                 is_final = isinstance(error, RouteUndecided)
                 settlements[place] = Settlement(Settled.INVALID if is_final else Settled.NOT_SENT, str(error))
         for place, result in zip(places, await self._publish(writes), strict=True):
-            settlements[place] = Settlement(_SETTLED[result.outcome], result.found, result.server_us)
+            settlements[place] = Settlement(SETTLED[result.outcome], result.found, result.server_us)
         return [settlement for settlement in settlements if settlement is not None]
 
-    async def _routed(self, order: Order) -> Routed | None:
+    async def _prepare(self, order: Order) -> Settlement | None:
+        """Have the result back-end know what a workflow counts by, before any of its tasks can end; say if that cannot be."""
+        item = order.item
+        store = () if item is None or item.canvas is None else self._messages.store_of(item)
+        if not store:
+            return None
+        try:
+            found = await self._link.call("HGET", self._prefix + order.ticket.ledger, order.ticket.field)
+        except ShimError:
+            return Settlement(Settled.NOT_SENT)
+        if found == order.ticket.advance_to.encode():
+            return None  # it was carried out before, and what it counts by is in use
+        try:
+            await self._results.prepare(store)
+        except ShimError:
+            return Settlement(Settled.BLOCKED, "the result back-end does not answer")
+        return None
+
+    async def _routed(self, order: Order) -> Routes | None:
         if self._app is None or order.item is None or not self._messages.asks_app(order.item):
             return None
         return await self._messages.routed(order.item, self._app)
@@ -215,7 +251,7 @@ class CeleryDispatcher:
             self._look_now.set()  # what is known of the broker is out of date
         return results
 
-    def _write(self, order: Order, now: datetime, routed: Routed | None) -> Write:
+    def _write(self, order: Order, now: datetime, routed: Routes | None) -> Write:
         ticket = order.ticket
         claim = Claim(
             self._prefix + ticket.ledger,
@@ -225,9 +261,42 @@ class CeleryDispatcher:
             ticket.not_before_us,
             ticket.ttl_s,
         )
-        if order.item is None:
-            return Write(claim, ())
-        return Write(claim, self._messages.make(order.item, now, routed))
+        messages = () if order.item is None else self._messages.make(order.item, now, routed)
+        if order.gate is None and order.record is None:
+            return Write(claim, messages)
+        gate = order.gate
+        if gate is not None and self._limits and order.item is not None:
+            has_end = order.item.canvas is None or order.item.canvas["kind"] != "group"
+            gate = with_queues(gate, (one.target.queue for one in messages), self._limits, has_end=has_end)
+        write = Write(claim, messages, self._gating.guard(gate), self._gating.records(order.record))
+        check_writes((write,))  # alone: what is wrong with one is told of that one
+        return write
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    async def release(self, task_ids: Sequence[str]) -> frozenset[str]:
+        """Let go whatever the tasks hold; see ``Runs``."""
+        return await self._gates.release(task_ids)
+
+    async def running(self) -> list[RunningTask]:
+        """List the tasks that hold slots; see ``Runs``."""
+        return await self._gates.running()
+
+    async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
+        """Hold all schedules, or go on; see ``Hold``."""
+        await self._gates.hold(why, for_us=for_us)
+
+    async def held(self) -> str | None:
+        """Say why all schedules are held; see ``Hold``."""
+        return await self._gates.held()
+
+    async def revoke(self, task_ids: Sequence[str], *, terminate: bool) -> None:
+        """Keep tasks from starting; with ``terminate`` also stop those that have started.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        await self._revoker.revoke(task_ids, terminate=terminate)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shim.canvas import StoreWrite, store_writes
 from shim.client.conf import foreign_results, redis_results
 from shim.foreign import ForeignResults, ForeignSettings, foreign_thread
 from shim.foreign.thread import ForeignThread
@@ -50,6 +51,14 @@ class KeptResults:
             ShimError: the back-end does not answer.
         """
         return {} if self._results is None else await self._results.fetch(task_ids)
+
+    async def prepare(self, writes: Sequence[StoreWrite]) -> None:
+        """Store what workflows count by, before their messages are pushed; again is safe.
+
+        Raises:
+            ShimError: the back-end does not answer.
+        """
+        await store_writes(self._link, writes)
 
     async def close(self) -> None:
         """Close what was opened."""

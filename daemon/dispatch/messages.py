@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from daemon.clock import instant
 from daemon.dispatch.celery_side import CelerySide
+from daemon.dispatch.targets import canvas_rules, plan_target, starters, store_of
 from daemon.ports import WorkItem
 from daemon.settings.problems import KeyPath
 from shim.app import AppRouter
 from shim.call_options import check_accepted, request_of
+from shim.canvas import StoreWrite
 from shim.client.amqp_extra import amqp_trial
 from shim.envelope import Envelope
 from shim.envelope_maker import EnvelopeMaker
@@ -20,6 +22,12 @@ from shim.request import NOT_SHOWN, TaskRequest
 from shim.routing import Routed
 from shim.sent_event import EVENT_EXCHANGE
 from shim.signature import Signature
+
+Routes: TypeAlias = tuple[Routed, ...]
+"""Where the messages of an item go, one each."""
+
+_SOMEWHERE = "redis://127.0.0.1/0"
+"""Stands for the embedded broker where nothing is sent."""
 
 
 class MessageMaker:
@@ -39,6 +47,7 @@ class MessageMaker:
         """
         self.router = side.router()
         self._side = side
+        self._rules = canvas_rules(side.conf)
         self._envelopes = EnvelopeMaker(
             origin=origin,
             pid=pid,
@@ -49,17 +58,26 @@ class MessageMaker:
 
     def asks_app(self, item: WorkItem) -> bool:
         """Say whether a function of the application has a say in where and how it goes; one may beside a queue of its own."""
-        return self.router.asks_app(item.task)
+        return any(self.router.asks_app(starter.task) for starter in starters(item))
 
-    async def routed(self, item: WorkItem, app: AppRouter) -> Routed:
-        """Have the application say where ``item`` goes.
+    async def routed(self, item: WorkItem, app: AppRouter) -> Routes:
+        """Have the application say where the messages of ``item`` go.
 
         Raises:
             AppError, RequestInvalid: it could not, or no worker could take it.
         """
-        return await app.route(self.router, item.task, self._options(item), args=item.args, kwargs=item.kwargs)
+        return tuple(
+            [
+                await app.route(self.router, one.task, self._options(one), args=one.args, kwargs=one.kwargs)
+                for one in starters(item)
+            ]
+        )
 
-    def make(self, item: WorkItem, now: datetime, routed: Routed | None = None) -> tuple[Envelope, ...]:
+    def store_of(self, item: WorkItem) -> tuple[StoreWrite, ...]:
+        """Say what must stand in the result back-end before the messages of ``item`` are pushed."""
+        return store_of(item, self._rules)
+
+    def make(self, item: WorkItem, now: datetime, routed: Routes | None = None) -> tuple[Envelope, ...]:
         """Make what is to be pushed for ``item``.
 
         Args:
@@ -70,19 +88,42 @@ class MessageMaker:
         Raises:
             RequestInvalid: no worker could take it.
         """
-        return self._envelopes.make(*self.asked(item, now, routed), now)
+        if item.canvas is None:
+            return self._envelopes.make(*self.asked(item, now, routed), now)
+        return tuple(
+            [
+                envelope
+                for request, place in self._asked_all(item, now, routed)
+                for envelope in self._envelopes.make(request, place, now)
+            ]
+        )
 
-    def asked(self, item: WorkItem, now: datetime, routed: Routed | None = None) -> tuple[TaskRequest, Routed]:
-        """Say what is asked of workers, and where it goes; arguments as ``make``.
+    def asked(self, item: WorkItem, now: datetime, routed: Routes | None = None) -> tuple[TaskRequest, Routed]:
+        """Say what is asked of workers by one message, and where it goes; arguments as ``make``.
 
         Raises:
-            RequestInvalid: it can go nowhere, or workers would drop it unread.
+            RequestInvalid: it can go nowhere, or workers would drop it unread, or it takes more than one message.
         """
-        if routed is None:
-            routed = self.router.route(item.task, self._options(item))
-        request = _request_with(item, routed.options, now) if routed.options else _request(item)
+        if item.canvas is not None:
+            if item.canvas["kind"] != "chain":
+                message = f"a {item.canvas['kind']} needs a broker that takes all of its messages in one step"
+                raise RequestInvalid(message, hint="use Redis or Valkey, or a task that sends it")
+            [asked] = self._asked_all(item, now, routed)
+            return asked
+        place = self.router.route(item.task, self._options(item)) if routed is None else routed[0]
+        request = _request_with(item, place.options, now) if place.options else _request(item)
         check_accepted(request, self._side.conf.get("accept_content"))
-        return request, routed
+        return request, place
+
+    def _asked_all(self, item: WorkItem, now: datetime, routed: Routes | None) -> list[tuple[TaskRequest, Routed]]:
+        plan, places = plan_target(item, route=self._route, rules=self._rules, at=now, routed=routed)
+        accepted = self._side.conf.get("accept_content")
+        for message in plan.messages:
+            check_accepted(message.request, accepted)
+        return [(message.request, place) for message, place in zip(plan.messages, places, strict=True)]
+
+    def _route(self, item: WorkItem, options: Mapping[str, Any]) -> Routed:
+        return self.router.route(item.task, {**self._options(item), **options})
 
     def _options(self, item: WorkItem) -> dict[str, Any]:
         options = self._side.options_of(item.task)
@@ -96,6 +137,7 @@ class MessageMaker:
 def check_items(side: CelerySide, items: Sequence[tuple[KeyPath, WorkItem]]) -> list[tuple[KeyPath, str]]:
     """Find the items no worker, or not RabbitMQ, could take, and say why."""
     try:
+        side = side.beside(_SOMEWHERE) if side.is_embedded else side
         maker = MessageMaker(side, origin="check", pid=0, tags=iter(lambda: "check", ""))
         try_amqp = amqp_trial(side.conf, maker.router.queues)
     except RequestInvalid as error:

@@ -21,17 +21,18 @@ from anyio import lowlevel
 from daemon.clock import Clock, instant
 from daemon.dispatch.booking import Booking
 from daemon.dispatch.celery_side import CelerySide
-from daemon.dispatch.dispatcher import LOOK_EVERY_S, BrokerSeen
+from daemon.dispatch.dispatcher import LOOK_EVERY_S, BrokerSeen, untold
 from daemon.dispatch.kept_results import KeptResults
 from daemon.dispatch.ledger import NOT_SENT, Offer
 from daemon.dispatch.ledger_file import FILE as LEDGER_FILE
 from daemon.dispatch.messages import MessageMaker
+from daemon.dispatch.revoking import revoke_by_amqp
 from daemon.dispatch.site_lock import SiteLock
 from daemon.dispatch.site_turn import SiteTurn
 from daemon.errors import BrokerDown, LedgerFailed, unwrapped
 from daemon.events import Warned
 from daemon.keys import entries_ledger
-from daemon.ports import Emit, FaultPoint, Ledger, Order, Settled, Settlement, no_fault
+from daemon.ports import Emit, FaultPoint, Ledger, Order, RunningTask, Settled, Settlement, no_fault
 from daemon.public import Public
 from shim.amqp.outbox import Outbox, OutboxTrouble
 from shim.amqp.outbox_store import OutboxFailed
@@ -53,6 +54,7 @@ EVENTS_LIMIT = 1000
 """``task-sent`` events that wait to be told; beyond it the oldest are dropped, and Flower hears of those tasks from workers."""
 
 EVENTS_AT_ONCE = 100
+NOT_COUNTED = "runs are not counted on RabbitMQ: overlap and limits need Redis or Valkey"
 QUIET_S = 60.0
 """How long the same trouble is not reported again."""
 
@@ -112,6 +114,7 @@ class OutboxDispatcher:
         )
         self._app = AppRouter(side.app) if side.app is not None else None
         self._results = KeptResults(side.conf)
+        self._conf = side.conf
         self._state_dir = state_dir
         self._clock = clock
         self._emit = emit
@@ -127,6 +130,8 @@ class OutboxDispatcher:
         self._has_events = anyio.Event()
         self.is_up = self._turn.is_up
         """Set once the broker has answered for the first time."""
+        self.recorded: Callable[[str, int], None] = untold
+        """Told each record of an order that was carried out, and when; there is no stream for them."""
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -241,12 +246,20 @@ class OutboxDispatcher:
                 places.append((place, made))
         for (place, made), settlement in zip(places, await booking.carry_out(offers), strict=True):
             settlements[place] = settlement
+            self._record(orders[place], settlement)
             if made is not None and made.event is not None and settlement.outcome is Settled.ENQUEUED:
                 self._tell(made.event)
         return [settlement for settlement in settlements if settlement is not None]
 
+    def _record(self, order: Order, settlement: Settlement) -> None:
+        if order.record and settlement.outcome is Settled.ENQUEUED:
+            for record in filter(None, order.record.split("\n")):
+                self.recorded(record, settlement.broker_us)
+
     async def _made(self, order: Order) -> Made | None:
         item = order.item
+        if order.gate is not None and (order.gate.slots or order.gate.rates):
+            raise RequestInvalid(NOT_COUNTED)
         if item is None:
             return None
         routed = None
@@ -254,6 +267,27 @@ class OutboxDispatcher:
             routed = await self._items.routed(item, self._app)
         now = instant(self._clock.now_us())
         return self._maker.make(*self._items.asked(item, now, routed), now)
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    async def release(self, task_ids: Sequence[str]) -> frozenset[str]:
+        """Do nothing: no task holds a slot here."""
+        del task_ids
+        await lowlevel.checkpoint()
+        return frozenset()
+
+    async def running(self) -> list[RunningTask]:
+        """List nothing: no task holds a slot here."""
+        await lowlevel.checkpoint()
+        return []
+
+    async def revoke(self, task_ids: Sequence[str], *, terminate: bool) -> None:
+        """Keep tasks from starting; with ``terminate`` also stop those that have started.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
+        await revoke_by_amqp(self._conf, task_ids, terminate=terminate)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

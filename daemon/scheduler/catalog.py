@@ -26,7 +26,7 @@ from daemon.settings import Problem, Settings, Severity
 from daemon.settings.entry_section import EntryOptions, EntrySection, ExpectSetting, LimitSetting, StepSection
 from daemon.settings.problems import KeyPath
 
-__all__ = ["make_entry", "odd_keys", "read_entries", "read_limit", "read_queue_limits"]
+__all__ = ["make_entry", "odd_keys", "read_entries", "read_limit"]
 
 
 def read_entries(settings: Settings) -> tuple[tuple[Entry, ...], tuple[Problem, ...]]:
@@ -53,11 +53,6 @@ def read_entries(settings: Settings) -> tuple[tuple[Entry, ...], tuple[Problem, 
         if section.enabled:
             entries.append(entry)
     return tuple(entries), tuple(problems)
-
-
-def read_queue_limits(settings: Settings) -> dict[Public, Limit]:
-    """Give the limits of each queue that has some."""
-    return {queue: read_limit(section) for queue, section in settings.queue.items()}
 
 
 def make_entry(name: Public, section: EntrySection, zone: Public) -> Entry:

@@ -13,16 +13,16 @@ import anyio.lowlevel
 
 from daemon.clock import SECOND_US, Clock
 from daemon.errors import BrokerDown
-from daemon.events import EntryPlanned, EntrySuperseded, ZonesChanged
 from daemon.ports import Dispatcher, Emit, FaultPoint, Order, no_fault
 from daemon.public import Public
+from daemon.schedule_events import EntryPlanned, EntrySuperseded, ZonesChanged
 from daemon.scheduler.agenda import Agenda
 from daemon.scheduler.evaluate import evaluate
 from daemon.scheduler.item import NO_RUNS, LastRuns
 from daemon.scheduler.model import Entry
 from daemon.scheduler.offering import BrokerForgot, Offer, Offering
 from daemon.scheduler.pace import Pace
-from daemon.scheduler.standing import Move, Standing, adopt, apply
+from daemon.scheduler.standing import Move, Standing, Station, adopt, apply
 from daemon.scheduler.triggers.zone_files import ZoneWatch
 
 LOOK_AGAIN_S = 5.0
@@ -64,6 +64,7 @@ class Scheduler:
         *,
         by: str = "",
         runs: LastRuns = NO_RUNS,
+        counts_queues: bool = False,
         planned: Planned = _nobody,
         at: FaultPoint = no_fault,
     ) -> None:
@@ -77,6 +78,7 @@ class Scheduler:
             emit: takes what happened.
             by: which daemon this is, for the history.
             runs: what is known of earlier runs, for templates.
+            counts_queues: whether queues have limits.
             planned: told when an entry will be looked at next; ``None``: it will never fire again.
             at: named points.
         """
@@ -89,7 +91,8 @@ class Scheduler:
         self._planned = planned
         self._agenda = Agenda()
         self._pace = Pace(clock)
-        self._offering = Offering(site, dispatcher, self._pace, clock, emit, by=by, runs=runs, at=at)
+        station = Station(by, runs, counts_queues)
+        self._offering = Offering(site, dispatcher, self._pace, clock, emit, station=station, at=at)
         self._zones = ZoneWatch()
         self._pause_s = RETRY_FIRST_S
         self._stop = anyio.Event()

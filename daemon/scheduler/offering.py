@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from daemon.clock import SECOND_US, Clock
 from daemon.errors import BrokerDown
-from daemon.events import (
+from daemon.keys import overlap_scope
+from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settlement
+from daemon.public import Public
+from daemon.schedule_events import (
     EntryAhead,
     EntrySuperseded,
     OccurrenceBlocked,
@@ -19,16 +22,12 @@ from daemon.events import (
     OccurrenceTaken,
     OccurrenceWaiting,
 )
-from daemon.keys import overlap_scope
-from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settlement
-from daemon.public import Public
 from daemon.scheduler.evaluate import GRACE_US, Skipped, SkipReason, Verdict
 from daemon.scheduler.gating import parse_full, parse_throttled
-from daemon.scheduler.item import LastRuns
 from daemon.scheduler.model import OverlapPolicy
 from daemon.scheduler.pace import Pace
 from daemon.scheduler.recording import skip_record
-from daemon.scheduler.standing import Adoption, Move, Standing, apply, plan_orders
+from daemon.scheduler.standing import Adoption, Move, Standing, Station, apply, plan_orders
 
 BLOCKED_US = 5 * SECOND_US
 EARLY_US = 1000
@@ -68,8 +67,7 @@ class Offering:
         clock: Clock,
         emit: Emit,
         *,
-        by: str,
-        runs: LastRuns,
+        station: Station,
         at: FaultPoint,
     ) -> None:
         """Keep the collaborators."""
@@ -78,8 +76,7 @@ class Offering:
         self._pace = pace
         self._clock = clock
         self._emit = emit
-        self._by = by
-        self._runs = runs
+        self._station = station
         self._at = at
         self._seen: set[Move] = set()
         self.waiting: set[str] = set()
@@ -134,7 +131,7 @@ class Offering:
             self._emit(EntryAhead(standing.entry.name, adoption.ahead_us))
 
     def _plan(self, offer: Offer, now_us: int, ran: frozenset[str]) -> list[Order]:
-        return plan_orders(offer.standing, offer.verdict, self._site, now_us, ran=ran, by=self._by, runs=self._runs)
+        return plan_orders(offer.standing, offer.verdict, self._site, now_us, ran=ran, station=self._station)
 
     async def _already_ran(self, offers: list[Offer]) -> frozenset[str]:
         """Look up suspect occurrences in the result back-end."""
@@ -230,10 +227,10 @@ class Offering:
             standing.invalid_us = at_us
             self._emit(OccurrenceInvalid(standing.entry.name, at_us, Public("its message would be malformed")))
         one = Skipped(at_us, at_us, 1, why)
-        record = skip_record(standing.entry, one, self._by, detail)
+        record = skip_record(standing.entry, one, self._station.by, detail)
         earlier = offer.verdict.skipped if order is offer.orders[0] else None
         if earlier is not None:
-            record = f"{skip_record(standing.entry, earlier, self._by)}\n{record}"
+            record = f"{skip_record(standing.entry, earlier, self._station.by)}\n{record}"
         expect = None if standing.is_unwritten else str(horizon)
         bare = Order(standing.ticket(expect, str(replace(horizon, at_us=at_us)), at_us), None, None, record)
         [settlement] = await self.dispatch([bare])

@@ -35,6 +35,7 @@ class HistorySource(Protocol):
 
         Raises:
             BrokerDown: the broker does not answer.
+            HistoryFailed: it refuses.
         """
         ...
 

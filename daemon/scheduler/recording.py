@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from daemon.scheduler.evaluate import Skipped, SkipReason
-from daemon.scheduler.gating import takes_places
 from daemon.scheduler.model import Entry, How
 from daemon.scheduler.run import Run, RunState, write_record
 
 
-def run_record(entry: Entry, at_us: int, task_id: str, by: str, *, is_late: bool) -> str:
-    """Write that an occurrence was enqueued."""
+def run_record(entry: Entry, at_us: int, task_id: str, by: str, *, is_late: bool, holds: bool = False) -> str:
+    """Write that an occurrence was enqueued; ``holds``: it takes places, so that its end is waited for."""
     how = How.CATCH_UP if entry.how is How.CLOCK and is_late else entry.how
     return write_record(
         Run(
             str(entry.id), str(entry.name), at_us, RunState.ENQUEUED, how, by, task=str(entry.task),
-            queue=str(entry.queue or ""), task_id=task_id, holds=takes_places(entry),
+            queue=str(entry.queue or ""), task_id=task_id, holds=holds,
         )
     )  # fmt: skip
 

@@ -10,13 +10,31 @@ from daemon.keys import ONCE_TTL_S, entries_ledger, once_ledger
 from daemon.ports import Order, Settled, Settlement, Ticket
 from daemon.public import Public
 from daemon.scheduler.evaluate import GRACE_US, Past, Skipped, Verdict
-from daemon.scheduler.gating import gate_of, is_counted
+from daemon.scheduler.gating import gate_of, is_counted, takes_places
 from daemon.scheduler.item import NO_RUNS, LastRuns, make_item
 from daemon.scheduler.model import Entry, Horizon, parse_horizon
 from daemon.scheduler.recording import run_record, skip_record
 
 AHEAD_US = 60 * SECOND_US
 """An entry accounted for further ahead than this is called back; for less it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What a daemon adds to the orders it writes.
+
+    Attributes:
+        by: its name, for the history.
+        runs: what is known of earlier runs, for templates.
+        counts_queues: whether queues have limits, so that any run may take a place.
+    """
+
+    by: str = ""
+    runs: LastRuns = NO_RUNS
+    counts_queues: bool = False
+
+
+NOWHERE = Station()
 
 
 @dataclass(slots=True)
@@ -108,8 +126,7 @@ def plan_orders(
     now_us: int,
     *,
     ran: frozenset[str],
-    by: str = "",
-    runs: LastRuns = NO_RUNS,
+    station: Station = NOWHERE,
 ) -> list[Order]:
     """Write the orders of a verdict: one for each occurrence, each expecting what the one before leaves behind.
 
@@ -121,8 +138,7 @@ def plan_orders(
         site: the site's name.
         now_us: from when on messages live.
         ran: ids of suspect occurrences that are known to have run: for these the ledger only advances.
-        by: which daemon this is, for the history.
-        runs: for templates.
+        station: which daemon this is.
     """
     horizon = standing.horizon
     assert horizon is not None  # adopted before it is evaluated
@@ -131,17 +147,24 @@ def plan_orders(
         if verdict.settled_us is None:
             return []
         advanced = replace(horizon, at_us=verdict.settled_us)
-        record = None if verdict.skipped is None else skip_record(entry, verdict.skipped, by)
+        record = None if verdict.skipped is None else skip_record(entry, verdict.skipped, station.by)
         return [Order(standing.ticket(_expected(standing), str(advanced), verdict.settled_us), None, None, record)]
     orders: list[Order] = []
     expected = _expected(standing)
     for at_us in verdict.due[:1] if is_counted(entry) else verdict.due:
         horizon = replace(horizon, at_us=at_us, runs=horizon.runs + 1)
-        made = make_item(entry, standing.headers, site, at_us, now_us, runs)
+        made = make_item(entry, standing.headers, site, at_us, now_us, station.runs)
         gate = gate_of(entry, made.task_id, standing.evict)
-        record = run_record(entry, at_us, made.task_id, by, is_late=now_us - at_us > GRACE_US)
+        record = run_record(
+            entry,
+            at_us,
+            made.task_id,
+            station.by,
+            is_late=now_us - at_us > GRACE_US,
+            holds=takes_places(entry) or station.counts_queues,
+        )
         if not orders and verdict.skipped is not None:
-            record = f"{skip_record(entry, verdict.skipped, by)}\n{record}"
+            record = f"{skip_record(entry, verdict.skipped, station.by)}\n{record}"
         ticket = standing.ticket(expected, str(horizon), at_us)
         has_run = made.task_id in ran
         orders.append(Order(ticket, None if has_run else made, None if has_run else gate, record))
@@ -238,7 +261,7 @@ def adopt(standing: Standing, found: str | None, broker_us: int, suspect_us: int
     if found is not None and known is not None:
         standing.is_superseded = True
         return Adoption()
-    if known is None and found is None and standing.entry.is_once:
+    if found is None and standing.entry.is_once and (known is None or standing.is_unwritten):
         begin_us = _first_us(standing.entry) - 1
         standing.horizon, standing.is_unwritten = Horizon(standing.revision, begin_us, begin_us), True
         return Adoption()

@@ -99,6 +99,7 @@ class CelerySection(Section):
     app_python: Path | None = None
     app_dir: Path | None = None
     app_timeout: Seconds = 60.0
+    beat_schedule: bool = True
     broker_url: str = Field(default="embedded", repr=False)
     result_backend: str | None = Field(default=None, repr=False)
     broker_use_ssl: bool | dict[str, Any] | None = None
@@ -152,13 +153,16 @@ class CelerySection(Section):
 
     @model_validator(mode="after")
     def _an_app(self) -> CelerySection:
-        if self.app is None and not self.model_fields_set.isdisjoint(("app_python", "app_dir", "app_timeout")):
-            raise wrong("app_python, app_dir and app_timeout belong to app", 'write app = "project" as for celery -A')
+        of_app = ("app_python", "app_dir", "app_timeout", "beat_schedule")
+        if self.app is None and not self.model_fields_set.isdisjoint(of_app):
+            names = "app_python, app_dir, app_timeout and beat_schedule"
+            raise wrong(f"{names} belong to app", 'write app = "project" as for celery -A')
         return self
 
     def given(self) -> dict[str, Any]:
         """Give the settings that were written, in Celery's names and forms, without what is only ours."""
-        found = self.model_dump(exclude_unset=True, exclude={"app", "app_python", "app_dir", "app_timeout"})
+        ours = {"app", "app_python", "app_dir", "app_timeout", "beat_schedule"}
+        found = self.model_dump(exclude_unset=True, exclude=ours)
         if "task_routes" in found:
             pairs = [[_pattern(str(name)), route.given()] for name, route in self.task_routes.items()]
             found["task_routes"] = [{"kind": "map", "pairs": pairs}]

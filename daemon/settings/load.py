@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -17,18 +17,27 @@ from daemon.settings.environment import overlay
 from daemon.settings.files import FileUnusable, read_text
 from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, known_keys, show_path
 from daemon.settings.secrets import SecretUnreadable, resolve_secret
-from daemon.settings.section import Section
+from daemon.settings.section import Section, keys_of
 from daemon.settings.sections import Settings
 from daemon.settings.toml_lines import TooDeep, key_lines
 
 FILE_LIMIT_BYTES = 1024 * 1024
-_SECRETS: tuple[KeyPath, ...] = (("celery", "broker_url"), ("celery", "result_backend"))
+_SECRETS: Mapping[tuple[str, ...], str] = {
+    ("celery", "broker_url"): "embedded",
+    ("celery", "result_backend"): "embedded",
+    ("django_beat", "url"): "sqlite+aiosqlite:////nonexistent",
+    ("schedule", "*", "expect", "ping"): "https://nowhere.invalid/",
+    ("watch", "webhook"): "https://nowhere.invalid/",
+    ("watch", "webhook_secret"): "unreadable",
+    ("watch", "ping"): "https://nowhere.invalid/",
+    ("watch", "email", "password"): "unreadable",
+}
+"""Keys whose value may stand elsewhere, and what takes its place while the rest is checked if it cannot be read."""
+
 _PATHS = (("site", "state_dir"), ("celery", "app_dir"))
 _NOT_YET = "is not available in this version"
 _MANY_DIGITS = re.compile(r"[0-9_]{4000}", re.ASCII)
 _LATER_VALUES: Mapping[str, frozenset[str]] = {
-    "overlap": frozenset(("skip", "queue-one", "queue-all", "cancel-other", "terminate-other")),
-    "dst": frozenset(("celery", "once-first", "once-last", "skip-gap", "shift-gap")),
     "ack_when": frozenset(("enqueued", "succeeded")),
 }
 
@@ -41,11 +50,13 @@ class Loaded:
         settings: the sections; of a file with problems, those that are sound, so that the rest can be checked too.
         problems: everything found so far.
         places: maps a key path to where it was written.
+        schedule: the entries' tables, as they are in the file and with the environment over them.
     """
 
     settings: Settings | None
     problems: tuple[Problem, ...]
     places: Places
+    schedule: tuple[Any, Any] = field(default=(None, None), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,17 @@ class Places:
         return Located(f"{self.file}:1" if self.lines else self.file, problem)
 
 
-def load_settings(path: Path, environment: Mapping[str, str]) -> Loaded:
-    """Read ``path``, the ``.env`` beside it and ``environment``; never raises for what an operator wrote."""
+def load_settings(
+    path: Path, environment: Mapping[str, str], *, over: Callable[[Any], Any] | None = None, below: str = ""
+) -> Loaded:
+    """Read ``path``, the ``.env`` beside it and ``environment``; never raises for what an operator wrote.
+
+    Args:
+        path: the site file.
+        environment: variables.
+        over: lays the entries' tables over those of a lower layer, and gives what results; leaves its argument as it is.
+        below: what to call that layer as the place where an entry was written.
+    """
     try:
         text = read_text(path, FILE_LIMIT_BYTES)
     except FileUnusable as error:
@@ -87,17 +107,31 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Loaded:
         digits = _MANY_DIGITS.search(text)
         line = text.count("\n", 0, digits.start() if digits else 0) + 1
         return _unusable(f"{path}:{line}", "not TOML: a number of too many digits")
+    written = tree.get("schedule")
+    if over is not None:
+        tree["schedule"] = over(tree.get("schedule", {}))
     dotenv, problems = _dotenv(path.parent / ".env")
     laid = overlay(tree, (dotenv, environment))
+    named = {
+        key: f"{'environment' if environment.get(name) else '.env'} {name}" for key, name in laid.variables.items()
+    }
     places = Places(
         str(path),
         {key: line for key, line in lines.items() if not laid.hides(key)},
-        {key: f"{'environment' if environment.get(name) else '.env'} {name}" for key, name in laid.variables.items()},
+        {**_unwritten(written, tree.get("schedule"), below), **named},
     )
     problems += [*laid.problems, *_secrets(tree, environment)]
     _anchor_paths(tree, path.parent)
+    final = tree.get("schedule")
     settings, found = _validate(tree)
-    return Loaded(settings, (*problems, *found), places)
+    return Loaded(settings, (*problems, *found), places, (written, final))
+
+
+def _unwritten(written: Any, schedule: Any, below: str) -> dict[KeyPath, str]:
+    """Say of entries that are not in the file where they are."""
+    if not below or not isinstance(schedule, dict):
+        return {}
+    return {("schedule", name): below for name in schedule if not isinstance(written, dict) or name not in written}
 
 
 def _unusable(place: str, message: str) -> Loaded:
@@ -138,15 +172,27 @@ def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
 
 def _secrets(tree: dict[str, Any], environment: Mapping[str, str]) -> list[Problem]:
     problems = []
-    for section, key in _SECRETS:
-        table = tree.get(str(section))
-        if isinstance(table, dict) and isinstance(table.get(key), str):
-            try:
-                table[key] = resolve_secret(table[key], environment)
-            except SecretUnreadable as error:
-                problems.append(Problem((section, key), str(error)))
-                table[key] = "embedded"
+    for pattern, stand_in in _SECRETS.items():
+        for path in _tables(tree, pattern[:-1]):
+            table, key = _at(tree, path), pattern[-1]
+            if isinstance(table.get(key), str):
+                try:
+                    table[key] = resolve_secret(table[key], environment)
+                except SecretUnreadable as error:
+                    problems.append(Problem((*path, key), str(error)))
+                    table[key] = stand_in
     return problems
+
+
+def _tables(tree: Any, pattern: Sequence[str], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Find the tables at the places a pattern names; a star stands for any key."""
+    if not isinstance(tree, dict):
+        return
+    if not pattern:
+        yield path
+        return
+    for key in list(tree) if pattern[0] == "*" else [pattern[0]]:
+        yield from _tables(tree.get(key), pattern[1:], (*path, key))
 
 
 def _validate(tree: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
@@ -166,6 +212,14 @@ def _validate(tree: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
     return None, problems
 
 
+def problems_of(error: ValidationError, path: KeyPath, value: Any) -> list[Problem]:
+    """Say what is wrong with a part of a site file that is given by itself, as if it stood at ``path``."""
+    tree: Any = value
+    for part in reversed(path):
+        tree = {part: tree}
+    return [_explain({**detail, "loc": (*path, *detail["loc"])}, tree) for detail in error.errors(include_url=False)]
+
+
 def _prune(tree: dict[str, Any], paths: list[KeyPath]) -> None:
     for path in paths:
         table = _at(tree, path[:-1])
@@ -180,6 +234,8 @@ def _explain(detail: dict[str, Any], tree: dict[str, Any]) -> Problem:
     path = detail["loc"]
     if path[-1:] == ("[key]",):  # pydantic's way to say that the key itself is wrong
         path = path[:-1]
+    if path and isinstance(_at(tree, path[:-1]), str):  # a bare word that stands for a table
+        path = path[:-1]
     kind, context = detail["type"], detail.get("ctx") or {}
     if kind == "missing":
         return Problem(path, "is missing")
@@ -187,7 +243,8 @@ def _explain(detail: dict[str, Any], tree: dict[str, Any]) -> Problem:
         section, key = _section_at(path[:-1]) or Section, str(path[-1])
         if key in section.NOT_YET:
             return Problem(path, _NOT_YET, section.NOT_YET[key])
-        return Problem(path, "unknown key", did_you_mean(key, section.model_fields) or known_keys(section.model_fields))
+        known = keys_of(section)
+        return Problem(path, "unknown key", did_you_mean(key, known) or known_keys(known))
     if kind == "literal_error":
         return _explain_word(path, context["expected"], _at(tree, path))
     if kind == "value":
@@ -216,7 +273,7 @@ def _section_at(path: KeyPath) -> type[Section] | None:
         if named:
             named = False
             continue
-        field = section.model_fields.get(part)
+        field = keys_of(section).get(part)
         annotation: Any = field.annotation if field else None
         named = get_origin(annotation) is dict
         section = next((one for one in _types_in(annotation) if issubclass(one, Section)), None)

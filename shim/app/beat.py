@@ -110,8 +110,9 @@ def _schedule(given: Mapping[str, Any]) -> Schedule:
     match given["type"]:
         case "crontab":
             fields = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
+            minute, hour, weekday, day, month = (_field(given[name]) for name in fields)
             zone = given.get("timezone")
-            return Crontab(*(_field(given[name]) for name in fields), None if zone is None else str(zone))
+            return Crontab(minute, hour, weekday, day, month, None if zone is None else str(zone))
         case "interval":
             return Interval(float(given["seconds"]), given["relative"] is True)
         case "solar":

@@ -292,7 +292,7 @@ def test_hl7_send_of_a_file_without_messages_exits_with_65(tmp_path: Path) -> No
 
 COMMANDS = (
     "", "check", "run", "next", "send", "tasks", "tasks cancel", "workers", "workers list", "queues", "queues purge", "hl7",
-    "hl7 send", "demo",
+    "hl7 send", "shadow", "demo",
 )  # fmt: skip
 
 
@@ -320,5 +320,5 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]"), done.stdout
-    for name in ("run", "check", "next", "send", "tasks", "workers", "queues", "hl7", "demo"):
+    for name in ("run", "check", "next", "shadow", "send", "tasks", "workers", "queues", "hl7", "demo"):
         assert f"\n  {name} " in done.stdout

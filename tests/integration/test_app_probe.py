@@ -90,7 +90,7 @@ def test_an_app_of_every_series_tells_what_it_is(told: dict[str, AppFacts], seri
         "delta": Interval(3600.0, relative=False),
         "added": Interval(10.0, relative=False),
         "moon": OtherSchedule("app.Moon"),
-        "fancy": OtherSchedule("celery.schedules.crontab"),
+        "fancy": OtherSchedule("celery.schedules.crontab", "nowfun"),
     }
     assert entries["cron"].args == [{"__type__": "datetime", "__value__": "2026-01-02T00:00:00"}, 3]
     assert (entries["cron"].kwargs, entries["cron"].options) == ({"k": [1]}, {"queue": "a", "expires": 3.5})

@@ -11,9 +11,12 @@ import pytest
 from shim.broker_url import BrokerUrl, parse_broker_url
 from shim.claim import Claim, Outcome, Write
 from shim.errors import BrokerRefused, BrokerUnavailable
+from shim.guard import Guard, RateClaim, Record, SlotClaim, Slots
+from shim.link import Link
+from shim.publisher import Publisher
 from tests.support.brokers import claimed, linked_to, listening_to, publishing_to, written
 from tests.support.old_proxy import OldProxy
-from tests.support.publishing import message, queued, until
+from tests.support.publishing import HOUR_US, message, queued, until
 from tests.support.sentinel import Sentinel, monitoring, sentinel_url
 from tests.support.valkey import ValkeyServer, free_port
 
@@ -44,6 +47,7 @@ async def test_the_rule_in_the_documentation_is_enough_for_all_that_is_done(valk
         listening_to(url, patterns=["/1.celeryev/*"], ping_every_s=0.1) as ear,
     ):
         assert await written(publisher, permitted("a")) is Outcome.WRITTEN
+        await _guarded(publisher, link)
         assert (await link.facts()).role == "master"
         await ear.subscription.subscribe([META])
         for command in _everyday_commands():
@@ -61,6 +65,25 @@ async def test_the_rule_in_the_documentation_is_enough_for_all_that_is_done(valk
 def permitted(name: str) -> Write:
     """Make a write to what the rules let a user write to."""
     return Write(Claim("carillon:test", name, None, "1", ttl_s=60), (message(name, queue="celery", priority=6),))
+
+
+async def _guarded(publisher: Publisher, link: Link) -> None:
+    slots = tuple(SlotClaim(f"carillon:slots:{name}", name, 1, HOUR_US) for name in ("one", "two"))
+    rate = RateClaim("carillon:rate", 2, HOUR_US)
+    guard = Guard("holder", "carillon:running", slots, (rate,), "carillon:hold")
+    record = Record("carillon:history", 10, "r")
+    assert await written(publisher, permitted("guarded")._replace(guard=guard, records=(record,))) is Outcome.WRITTEN
+    held = Slots(link, running_key="carillon:running", slots_prefix="carillon:slots:")
+    assert [one.name for one in await held.holders()] == ["holder"]
+    assert await held.release(["holder"]) == {"one", "two"}
+
+
+async def test_a_publisher_may_use_guards_with_the_rights_the_documentation_names(valkey: ValkeyServer) -> None:
+    found = re.search(r"guards and records\].*?`(\+[^`]+)`", PAGE.read_text(), re.DOTALL)
+    assert found
+    url = user(valkey, "publisher", [*rules("publisher"), *found[1].split()])
+    async with publishing_to(url) as publisher, linked_to(url) as link:
+        await _guarded(publisher, link)
 
 
 def _everyday_commands() -> list[tuple[Any, ...]]:

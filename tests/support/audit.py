@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from daemon.keys import occurrence_id
 from daemon.scheduler import Entry
 from daemon.scheduler.evaluate import SkipReason
-from daemon.scheduler.model import CatchUpPolicy, Horizon, How, OverlapPolicy, parse_horizon
+from daemon.scheduler.model import CatchUpPolicy, Horizon, How, Limit, OverlapPolicy, parse_horizon
 from daemon.scheduler.run import Run, RunState, read_record
 from tests.support.broker_model import TOLERANCE_US, BrokerModel, Pushed
 
@@ -43,8 +44,8 @@ class Site:
             self.paused.add(str(entry.id))
 
     def end(self, task_id: str, at_us: int) -> None:
-        """Note that a run counts as over; what was noted first holds."""
-        self.over_us.setdefault(task_id, at_us)
+        """Note that a run counts as over; the earliest that was noted holds."""
+        self.over_us[task_id] = min(self.over_us.get(task_id, at_us), at_us)
 
 
 class _Told(NamedTuple):
@@ -54,9 +55,7 @@ class _Told(NamedTuple):
 
 def faults(site: Site, broker: BrokerModel) -> list[str]:
     """Give all that does not add up, one line each."""
-    told = [
-        _Told(run, at_us) for text, at_us in broker.gates.history if (run := read_record(text, at_us)) is not None
-    ]
+    told = [_Told(run, at_us) for text, at_us in broker.gates.history if (run := read_record(text, at_us)) is not None]
     owners = _owners(site, told)
     pushed: dict[str, list[Pushed]] = defaultdict(list)
     found = []
@@ -77,10 +76,12 @@ def faults(site: Site, broker: BrokerModel) -> list[str]:
     return found
 
 
-def unfinished(site: Site, broker: BrokerModel, current: Iterable[Entry], now_us: int) -> list[str]:
-    """Give the entries of which something is due and not accounted for, although nothing stands in its way."""
+def unfinished(broker: BrokerModel, current: Iterable[Entry], now_us: int) -> list[str]:
+    """Give the entries of which something is due and not accounted for, although it has no place or rate to wait for."""
     found = []
     for entry in current:
+        if entry.limit != Limit() or entry.overlap.policy is not OverlapPolicy.ALLOW:
+            continue
         horizon = next(reversed(_chain(broker, str(entry.id))), None)
         if horizon is None or horizon.revision != entry.revision:
             found.append(f"{entry.id}: the broker knows it as {horizon} and not as {entry.revision}")
@@ -139,7 +140,7 @@ def _gaps(name: str, versions: Sequence[Entry], chain: Sequence[Horizon], told: 
     once = [entry for entry in versions if entry.is_once]
     for entry in once[:1] if chain else ():
         passed.update(instants(entry, chain[0].at_us - 1, chain[0].at_us))
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         if before.revision == after.revision:
             if after.at_us <= before.at_us:
                 yield f"{name}: the ledger went back from {before} to {after}"
@@ -168,9 +169,7 @@ def _meant(versions: Sequence[Entry], run: Run) -> list[int]:
     return []
 
 
-def _reasons(
-    site: Site, name: str, entry: Entry, told: Sequence[_Told], owners: Mapping[str, str]
-) -> Iterator[str]:
+def _reasons(site: Site, name: str, entry: Entry, told: Sequence[_Told], owners: Mapping[str, str]) -> Iterator[str]:
     """Ask of everything that was passed over whether the entry allows it."""
     skips = entry.overlap.policy is OverlapPolicy.SKIP
     allowed = {
@@ -224,7 +223,7 @@ def _rates(entry: Entry, pushed: Sequence[Pushed]) -> Iterator[str]:
 def _held(site: Site, entry: Entry, pushed: Sequence[Pushed]) -> Iterator[str]:
     if entry.how not in (How.MANUAL, How.BACKFILL):
         for one in pushed:
-            if any(begin <= one.at_us < end for begin, end in site.holds):
+            if any(begin < one.at_us < end for begin, end in site.holds):
                 yield f"{entry.id}: {one.task_id} was pushed while all schedules were held"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import anyio
 
 from daemon.clock import SystemClock
 from daemon.dispatch import CeleryDispatcher, CelerySide, RunWatch, make_history_source
+from daemon.errors import HistoryFailed
 from daemon.keys import SiteKey, entries_ledger, overlap_scope, site_key, slots_key
 from daemon.ports import Gate, Order, Settled, Slot, Ticket, WorkItem
 from daemon.public import Public
@@ -79,8 +80,9 @@ class Watched:
         """Wait until the file says the same as the book, and give that."""
 
         def read() -> Run | None:
-            with HistoryReader(self.folder) as reader:
+            with suppress(HistoryFailed), HistoryReader(self.folder) as reader:  # it may be in the making
                 return next((one for one in reader.runs(run.entry, count=100) if one.key == run.key), None)
+            return None
 
         await until(lambda: read() == self.known(run))
         return self.known(run)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US, Clock
 from daemon.keys import occurrence_id
 from daemon.public import Public
@@ -70,7 +70,9 @@ class Daemon:
     @property
     def enqueued(self) -> list[float]:
         """Give the occurrences this daemon enqueued, in seconds since the start of virtual time."""
-        return [(event.occurrence_us - START_US) / SECOND_US for event in self.heard(events.OccurrenceEnqueued)]
+        return [
+            (event.occurrence_us - START_US) / SECOND_US for event in self.heard(schedule_events.OccurrenceEnqueued)
+        ]
 
 
 @dataclass(slots=True)

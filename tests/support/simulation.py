@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US, microseconds
 from daemon.keys import entries_ledger, occurrence_id
 from daemon.public import Public
@@ -236,7 +236,7 @@ class _Storm:
     # -- the sum -------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: object) -> None:
-        if not isinstance(event, events.EntryPlanned):
+        if not isinstance(event, schedule_events.EntryPlanned):
             self.outcome.log.append(event)
 
     def _note_adoption(self) -> None:
@@ -252,7 +252,7 @@ class _Storm:
         for name, entry in by_name.items():
             outcome.due[name] = [occurrence_id(SITE, name, at) for at in _instants(entry, self.begun_us[name], end_us)]
         for event in outcome.log:
-            if isinstance(event, events.OccurrencesSkipped):
+            if isinstance(event, schedule_events.OccurrencesSkipped):
                 entry = by_name[event.entry]
                 told = _instants(entry, event.first_us - 1, event.last_us)
                 outcome.told_skipped.update(occurrence_id(SITE, entry.name, at) for at in told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -179,8 +179,3 @@ def watched(story: Callable[[WatchedWorld], Awaitable[None]]) -> Callable[[], No
 
     test.__name__, test.__doc__ = story.__name__, story.__doc__
     return test
-
-
-def states(*names: str) -> Sequence[RunState]:
-    """Give states by their words."""
-    return [RunState(name) for name in names]

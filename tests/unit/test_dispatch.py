@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from daemon.dispatch import LOOK_EVERY_S, CeleryDispatcher, CelerySide
+from daemon.public import Public
 from tests.support.clock import VirtualClock, run_virtual
 
 
@@ -24,7 +25,10 @@ def test_a_drain_ends_at_once_though_the_broker_does_not_answer(tmp_path: Path, 
         async with await asyncio.start_unix_server(_never_answer, path):
             said: list[object] = []
             dispatcher = CeleryDispatcher(
-                CelerySide({"broker_url": f"redis+socket://{path}"}), VirtualClock(), said.append
+                CelerySide({"broker_url": f"redis+socket://{path}"}),
+                VirtualClock(),
+                said.append,
+                site=Public("s"),
             )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(dispatcher.serve)

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from daemon import events
+from daemon import events, run_events, schedule_events
 from daemon.clock import instant
 from daemon.hl7listener.connection import Goodbye
 from daemon.log import _ACTIONS, LINES_PER_SECOND, Level, Log
@@ -64,7 +64,12 @@ class Paper:
 
 
 def event_kinds() -> list[type]:
-    return [kind for _, kind in inspect.getmembers(events, inspect.isclass) if kind.__module__ == events.__name__]
+    return [
+        kind
+        for module in (events, run_events)
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__
+    ]
 
 
 def level_of(event: object) -> str:
@@ -204,7 +209,7 @@ def test_events_that_only_count_make_no_line() -> None:
 
 def test_an_instant_of_an_event_is_written_so_that_it_can_be_read() -> None:
     paper = Paper(level=Level.DEBUG)
-    paper.log(events.OccurrenceTaken(Public("nightly"), START_US))
+    paper.log(schedule_events.OccurrenceTaken(Public("nightly"), START_US))
     [record] = paper.records
     assert record["occurrence_at"] == instant(START_US).isoformat()
     assert "occurrence_us" not in record

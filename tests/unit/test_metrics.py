@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon import events
+from daemon import events, run_events, schedule_events, watch_events
+from daemon.alerts.channels import Channel
 from daemon.clock import SECOND_US
 from daemon.hl7listener.connection import Goodbye
 from daemon.hl7listener.finding import Reason
@@ -17,6 +18,7 @@ from daemon.hl7listener.framer import Deviation
 from daemon.metrics import ENTRIES_SHOWN, Metrics
 from daemon.public import Public
 from daemon.scheduler.evaluate import SkipReason
+from daemon.scheduler.watch.missed import What
 from tests.support.clock import START_US
 
 ADT, BELL, BROKER = Public("adt"), Public("bell"), Public("127.0.0.1:6379")
@@ -26,6 +28,9 @@ LABELS = {
     "carillon_entries": (),
     "carillon_occurrences": ("entry", "outcome"),
     "carillon_occurrence_lateness_seconds": ("le",),
+    "carillon_expectations_missed": ("entry", "what"),
+    "carillon_daemons": (),
+    "carillon_alerts": ("channel", "outcome"),
     "carillon_entry_next_timestamp_seconds": ("entry",),
     "carillon_feed_acks": ("code", "feed"),
     "carillon_feed_ack_seconds": ("feed", "le"),
@@ -51,17 +56,21 @@ LABELS = {
     "carillon_broker_history_changes": (),
     "carillon_clock_offset_seconds": (),
     "carillon_service_restarts": ("service",),
+    "carillon_runs": ("entry", "state"),
+    "carillon_run_seconds": ("le",),
+    "carillon_history_kept": (),
 }
 """Every metric of ours with its labels; what dashboards and alerts are written against."""
 
 BUSY: tuple[object, ...] = (
-    events.OccurrenceEnqueued(BELL, START_US, 0.01, is_misfire=False),
-    events.OccurrenceTaken(BELL, START_US),
-    events.OccurrencesSkipped(BELL, START_US, START_US, 3, SkipReason.COALESCED),
-    events.OccurrenceInvalid(BELL, START_US, Public("no")),
-    events.OccurrenceBlocked(BELL, START_US, Public("key")),
-    events.OccurrenceRepeated(BELL, START_US, had_run=False),
-    events.EntryPlanned(BELL, START_US),
+    schedule_events.OccurrenceEnqueued(BELL, START_US, 0.01, is_misfire=False),
+    schedule_events.OccurrenceTaken(BELL, START_US),
+    schedule_events.OccurrencesSkipped(BELL, START_US, START_US, 3, SkipReason.COALESCED),
+    schedule_events.OccurrenceInvalid(BELL, START_US, Public("no")),
+    schedule_events.OccurrenceBlocked(BELL, START_US, Public("key")),
+    schedule_events.OccurrenceWaiting(BELL, START_US, Public("overlap")),
+    schedule_events.OccurrenceRepeated(BELL, START_US, had_run=False),
+    schedule_events.EntryPlanned(BELL, START_US),
     events.Answered(ADT, Public("AA"), 0.001),
     events.PeerConnected(ADT, 4),
     events.PeerGone(ADT, 3, Goodbye.PEER, 7),
@@ -82,6 +91,13 @@ BUSY: tuple[object, ...] = (
     events.BrokerHistoryChanged(BROKER, Public("why")),
     events.ClockOffset(-0.25),
     events.ServiceFailed(ADT, Public("code"), Public("why"), 0.4),
+    watch_events.OccurrenceMissed(BELL, START_US, What.FAILED, START_US),
+    watch_events.DaemonsSeen(3),
+    watch_events.AlertSent(Channel.EMAIL),
+    watch_events.AlertFailed(Channel.WEBHOOK, Public("example.org"), Public("answered 500")),
+    run_events.RunEnded(BELL, START_US, Public("succeeded"), 7.0),
+    run_events.RunLost(BELL, START_US, Public("worker-gone")),
+    run_events.HistoryOpened(5),
 )
 
 
@@ -158,7 +174,7 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[4], "occurrences_total", {"entry": "bell", "outcome": "blocked"}, 1),
         (BUSY[5], "occurrences_total", {"entry": "bell", "outcome": "repeated"}, 1),
         (BUSY[6], "entry_next_timestamp_seconds", {"entry": "bell"}, START_US / SECOND_US),
-        (events.EntryPlanned(BELL, None), "entry_next_timestamp_seconds", {"entry": "bell"}, float("inf")),
+        (schedule_events.EntryPlanned(BELL, None), "entry_next_timestamp_seconds", {"entry": "bell"}, float("inf")),
         (BUSY[7], "feed_acks_total", {"feed": "adt", "code": "AA"}, 1),
         (events.Answered(ADT, Public(""), 0.001), "feed_acks_total", {"feed": "adt", "code": ""}, 1),
         (BUSY[7], "feed_ack_seconds_sum", {"feed": "adt"}, 0.001),
@@ -184,6 +200,14 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[24], "broker_history_changes_total", {}, 1),
         (BUSY[25], "clock_offset_seconds", {}, -0.25),
         (BUSY[26], "service_restarts_total", {"service": "adt"}, 1),
+        (BUSY[27], "expectations_missed_total", {"entry": "bell", "what": "failed"}, 1),
+        (BUSY[28], "daemons", {}, 3),
+        (BUSY[29], "alerts_total", {"channel": "email", "outcome": "sent"}, 1),
+        (BUSY[30], "alerts_total", {"channel": "webhook", "outcome": "failed"}, 1),
+        (BUSY[31], "runs_total", {"entry": "bell", "state": "succeeded"}, 1),
+        (BUSY[31], "run_seconds_sum", {}, 7.0),
+        (BUSY[32], "runs_total", {"entry": "bell", "state": "lost"}, 1),
+        (BUSY[33], "history_kept", {}, 1),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, tuple(type(one) for one in BUSY)) else None,
 )
@@ -193,7 +217,13 @@ def test_an_event_moves_its_number(event: object, name: str, labels: dict[str, s
 
 
 def test_every_event_that_is_counted_is_in_the_table_above() -> None:
-    states = {events.BrokerLost, events.BrokerKeeping, events.FeedWithholding, events.SpoolOpened}
+    states = {
+        run_events.HistoryLost,
+        events.BrokerLost,
+        events.BrokerKeeping,
+        events.FeedWithholding,
+        events.SpoolOpened,
+    }
     assert {type(event) for event in BUSY} | states == set(heard()._table())
 
 
@@ -213,7 +243,7 @@ def test_what_went_down_or_stopped_is_zero_again() -> None:
 
 
 def test_an_occurrence_that_was_early_by_a_hair_counts_as_on_time() -> None:
-    metrics = heard(events.OccurrenceEnqueued(BELL, START_US, -0.002, is_misfire=False))
+    metrics = heard(schedule_events.OccurrenceEnqueued(BELL, START_US, -0.002, is_misfire=False))
     assert metrics.value("carillon_occurrence_lateness_seconds_sum") == 0
     assert metrics.value("carillon_occurrence_lateness_seconds_bucket", {"le": "0.005"}) == 1
 
@@ -242,9 +272,9 @@ def storm(count: int) -> Iterator[object]:
         yield events.PeerGone(ADT, number, Goodbye.RESET, number)
         yield events.BrokerLost(BROKER, Public(f"code {number}"), Public(f"reason {number}"))
         yield events.ServiceFailed(ADT, Public(f"code {number}"), Public(f"reason {number}"), number)
-        yield events.OccurrenceBlocked(BELL, START_US + number, Public(f"key {number}"))
+        yield schedule_events.OccurrenceBlocked(BELL, START_US + number, Public(f"key {number}"))
         yield events.SpoolDamaged(Public(f"what {number}"), number, number)
-        yield events.EntryPlanned(BELL, START_US + number)
+        yield schedule_events.EntryPlanned(BELL, START_US + number)
 
 
 def test_the_number_of_series_does_not_grow_with_what_happens() -> None:
@@ -272,8 +302,8 @@ def test_reasons_and_kinds_are_those_of_our_own_lists(kinds: list[events.Deviate
 def test_with_very_many_entries_the_series_of_single_entries_are_left_out(entries: int, shown: bool) -> None:  # noqa: FBT001 - a column
     names = [Public(f"e{number}") for number in range(50)]
     metrics = heard(
-        *(events.OccurrenceEnqueued(name, START_US, 0.0, is_misfire=False) for name in names),
-        *(events.EntryPlanned(name, START_US) for name in names),
+        *(schedule_events.OccurrenceEnqueued(name, START_US, 0.0, is_misfire=False) for name in names),
+        *(schedule_events.EntryPlanned(name, START_US) for name in names),
         entries=entries,
     )
     own = metrics.value("carillon_occurrences_total", {"entry": "e7", "outcome": "enqueued"})

@@ -121,7 +121,7 @@ def test_any_orders_end_as_the_claim_script_would_have_it(
                     offers.append(Offer(ticket, amqp_message(task_id, queue="q") if has_item else None))
                 settlements = await booking.carry_out(offers)
                 assert settlements == model.carry_out(orders)
-                for (ticket, item), settlement in zip(orders, settlements, strict=True):
+                for (ticket, item, *_), settlement in zip(orders, settlements, strict=True):
                     if settlement.outcome is ENQUEUED and item is not None:
                         first.setdefault((ticket.ledger, ticket.field, ticket.advance_to), item.task_id)
                 clock.advance(pause_ms / 1000)

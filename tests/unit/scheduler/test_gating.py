@@ -73,7 +73,7 @@ def test_a_rate_tells_from_when_on_it_allows_more(found: str | None, at_us: int 
 
 def test_what_was_enqueued_is_read_back_as_it_was_written() -> None:
     entry = _entry(queue=Public("q"), overlap=Overlap(OverlapPolicy.SKIP), args=["secret"])
-    text = run_record(entry, 5, "id", "host", is_late=False)
+    text = run_record(entry, 5, "id", "host", is_late=False, holds=True)
     assert read_record(text, 9) == Run(
         "e", "e", 5, RunState.ENQUEUED, How.CLOCK, "host", 9, task="t", queue="q", task_id="id", holds=True
     )

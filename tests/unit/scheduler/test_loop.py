@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 import pytest
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US
 from daemon.scheduler import Scheduler
 from daemon.scheduler.evaluate import BATCH_LIMIT, COUNT_LIMIT, SkipReason
@@ -96,7 +96,7 @@ async def test_a_restart_goes_on_where_the_last_one_ended(world: World) -> None:
 async def test_the_next_instant_of_each_entry_is_told(world: World) -> None:
     daemon = world.start(every(60), cron("0 0 1 1 * 0 2026", "over"))
     await world.sleep(1)
-    planned = {str(event.entry): event.next_us for event in daemon.heard(events.EntryPlanned)}
+    planned = {str(event.entry): event.next_us for event in daemon.heard(schedule_events.EntryPlanned)}
     [next_s] = due_between(every(60), 0, 60)
     assert planned == {"e": START_US + round(next_s * SECOND_US), "over": None}
 
@@ -183,10 +183,10 @@ async def test_what_a_later_occurrence_stands_for_is_told(world: World) -> None:
     await world.sleep(300)
     world.broker.is_down = False
     await world.sleep(5)
-    [skipped] = daemon.heard(events.OccurrencesSkipped)
+    [skipped] = daemon.heard(schedule_events.OccurrencesSkipped)
     assert (skipped.count, skipped.reason) == (4, SkipReason.COALESCED)
     assert (skipped.first_us, skipped.last_us) == tuple(START_US + round((first + at) * SECOND_US) for at in (60, 240))
-    assert daemon.heard(events.OccurrenceEnqueued)[-1].is_misfire is False
+    assert daemon.heard(schedule_events.OccurrenceEnqueued)[-1].is_misfire is False
 
 
 @story
@@ -198,7 +198,7 @@ async def test_an_occurrence_an_hour_late_is_called_a_misfire(world: World) -> N
     await world.sleep(HOUR_S)
     world.broker.is_down = False
     await world.sleep(5)
-    [enqueued] = daemon.heard(events.OccurrenceEnqueued)
+    [enqueued] = daemon.heard(schedule_events.OccurrenceEnqueued)
     assert enqueued.is_misfire
     assert 3590 <= enqueued.lateness_s < 3595
 
@@ -214,7 +214,7 @@ async def test_outside_its_window_an_occurrence_is_told_as_skipped_and_nothing_i
     world.broker.is_down = False
     await world.sleep(5)
     assert world.ids == []
-    assert [event.reason for event in daemon.heard(events.OccurrencesSkipped)] == [SkipReason.WINDOW]
+    assert [event.reason for event in daemon.heard(schedule_events.OccurrencesSkipped)] == [SkipReason.WINDOW]
     await world.sleep(HOUR_S)
     assert world.ids == ids(entry, first + HOUR_S)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US
 from daemon.scheduler.loop import RETRY_MOST_S, SUSPECT_US
 from daemon.scheduler.model import CatchUpPolicy
@@ -125,7 +125,7 @@ def test_what_was_skipped_is_told_even_if_the_answer_was_lost(fate: Fate, window
         daemon.link.fates += [Fate.WELL, fate]  # of the reading, and of the order
         daemon.link.is_cut = False
         await world.sleep(20)
-        skipped = daemon.heard(events.OccurrencesSkipped)
+        skipped = daemon.heard(schedule_events.OccurrencesSkipped)
         assert sum(event.count for event in skipped) == (4 if window_us is None else 5)
         assert len(skipped) == 1
 
@@ -141,7 +141,7 @@ async def test_what_was_skipped_is_told_even_if_only_the_first_order_of_several_
     await world.sleep(HOUR_S + 100)
     daemon.link.is_cut = False
     await world.sleep(120)
-    told = sum(event.count for event in daemon.heard(events.OccurrencesSkipped))
+    told = sum(event.count for event in daemon.heard(schedule_events.OccurrencesSkipped))
     due = due_between(entry, 0, HOUR_S + 200)
     assert told + len([one for one in ids(entry, *due) if one in set(world.ids)]) >= len(due) - 2
 
@@ -159,7 +159,7 @@ async def test_an_occurrence_the_broker_lost_is_looked_up_and_pushed_again_under
     await world.sleep(60)
     assert world.ids == ids(entry, first, first + 60)
     assert daemon.link.looked_up[:1] == ids(entry, first)
-    assert [(event.occurrence_us, event.had_run) for event in daemon.heard(events.OccurrenceRepeated)] == [
+    assert [(event.occurrence_us, event.had_run) for event in daemon.heard(schedule_events.OccurrenceRepeated)] == [
         (START_US + round(first * SECOND_US), False)
     ]
 
@@ -174,7 +174,7 @@ async def test_an_occurrence_the_broker_lost_that_has_run_is_only_accounted_for(
     world.broker.forget_last(1)
     await world.sleep(60)
     assert world.ids == ids(entry, first + 60)
-    assert [event.had_run for event in daemon.heard(events.OccurrenceRepeated)] == [True]
+    assert [event.had_run for event in daemon.heard(schedule_events.OccurrenceRepeated)] == [True]
     assert daemon.enqueued == [first, first + 60]
 
 
@@ -200,7 +200,7 @@ async def test_a_broker_that_lost_everything_is_given_the_last_occurrence_again(
     await world.sleep(120)
     minutes = due_between(entries[0], hour - 59, hour + 121)
     assert sorted(world.ids) == sorted([*ids(entries[0], *minutes), *ids(entries[1], hour)])
-    repeated = {str(event.entry): event.had_run for event in daemon.heard(events.OccurrenceRepeated)}
+    repeated = {str(event.entry): event.had_run for event in daemon.heard(schedule_events.OccurrenceRepeated)}
     assert repeated == {"minute": False, "hour": False}
 
 
@@ -224,7 +224,7 @@ async def test_two_daemons_push_what_the_broker_lost_again_once(world: World) ->
     world.broker.forget_everything()
     await world.sleep(120)
     assert world.ids == ids(entry, first, first + 60, first + 120)
-    assert sum(len(daemon.heard(events.OccurrenceRepeated)) for daemon in daemons) == 1
+    assert sum(len(daemon.heard(schedule_events.OccurrenceRepeated)) for daemon in daemons) == 1
 
 
 @story

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US
 from daemon.keys import occurrence_id, once_ledger
 from daemon.public import Public
@@ -68,7 +68,7 @@ async def test_another_timing_counts_from_when_it_is_put(world: World) -> None:
     await world.sleep(11)
     assert world.ids == ids(changed, *due_between(changed, 10, 21))
     assert world.ids
-    assert daemon.heard(events.EntrySuperseded) == []
+    assert daemon.heard(schedule_events.EntrySuperseded) == []
 
 
 @story
@@ -88,7 +88,7 @@ async def test_of_two_daemons_the_one_that_has_heard_of_a_new_timing_fires_and_t
     changed = every(20)
     first.scheduler.put([changed])
     await world.sleep(90)
-    assert len(second.heard(events.EntrySuperseded)) == 1
+    assert len(second.heard(schedule_events.EntrySuperseded)) == 1
     second.scheduler.put([changed])
     first.scheduler.drop(["e"])
     await world.sleep(60)
@@ -162,7 +162,7 @@ async def test_while_it_is_paused_an_entry_does_not_run_and_each_occurrence_is_a
     daemon.scheduler.put([entry])
     await world.sleep(10)
     assert world.ids == ids(entry, 10, 50)
-    skipped = daemon.heard(events.OccurrencesSkipped)
+    skipped = daemon.heard(schedule_events.OccurrencesSkipped)
     assert [one.reason.value for one in skipped] == ["paused"] * 3
 
 
@@ -212,7 +212,7 @@ def test_an_entry_follows_its_zone_when_the_rules_change_while_it_runs(tmp_path:
         await world.sleep(100)
         (tmp_path / "Ward").write_bytes((packaged / "Asia/Tokyo").read_bytes())
         await world.sleep(2 * 86_400)
-        assert [one.zones for one in daemon.heard(events.ZonesChanged)] == [("Ward",)]
+        assert [one.zones for one in daemon.heard(schedule_events.ZonesChanged)] == [("Ward",)]
         hours = [one.at_us // SECOND_US % 86_400 / 3600 for one in world.broker.pushed]
         assert hours == [9, 9]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US
 from daemon.scheduler import Entry
 from daemon.scheduler.model import CatchUpPolicy, How, Limit, Overlap, OverlapPolicy, Rate
@@ -43,7 +43,7 @@ async def test_with_skip_an_occurrence_whose_predecessor_runs_is_passed_over_and
     await _end(daemon, *world.ids)
     await world.sleep(10)
     assert world.ids == ids(entry, 10, 40)
-    assert [one.reason.value for one in daemon.heard(events.OccurrencesSkipped)] == ["overlap", "overlap"]
+    assert [one.reason.value for one in daemon.heard(schedule_events.OccurrencesSkipped)] == ["overlap", "overlap"]
     assert _records(world) == [
         (RunState.ENQUEUED, ""),
         (RunState.SKIPPED, "overlap"),
@@ -60,8 +60,10 @@ async def test_with_queue_one_the_latest_of_those_that_wait_runs_as_soon_as_the_
     await _end(daemon, *world.ids)
     await world.sleep(0.1)
     assert world.ids == ids(entry, 10, 30)
-    assert [(one.count, one.reason.value) for one in daemon.heard(events.OccurrencesSkipped)] == [(1, "coalesced")]
-    assert [one.what for one in daemon.heard(events.OccurrenceWaiting)][:1] == ["overlap"]
+    assert [(one.count, one.reason.value) for one in daemon.heard(schedule_events.OccurrencesSkipped)] == [
+        (1, "coalesced")
+    ]
+    assert [one.what for one in daemon.heard(schedule_events.OccurrenceWaiting)][:1] == ["overlap"]
 
 
 @pytest.mark.parametrize("catch_up", list(CatchUpPolicy))
@@ -111,7 +113,7 @@ async def test_runs_do_not_overlap_however_many_daemons_offer_them(world: World)
     await _end(daemons[1], *world.ids)
     await world.sleep(10)
     assert world.ids == ids(entry, 10, 40)
-    skipped = [one for daemon in daemons for one in daemon.heard(events.OccurrencesSkipped)]
+    skipped = [one for daemon in daemons for one in daemon.heard(schedule_events.OccurrencesSkipped)]
     assert len(skipped) == 2
 
 
@@ -142,7 +144,7 @@ async def test_a_rate_spreads_a_backlog(world: World) -> None:
     for place in range(len(pushed) - 2):
         assert pushed[place + 2] - pushed[place] >= 5 * SECOND_US
     assert 4 <= len(pushed) <= 6
-    assert {one.what for one in daemon.heard(events.OccurrenceWaiting)} == {"rate"}
+    assert {one.what for one in daemon.heard(schedule_events.OccurrenceWaiting)} == {"rate"}
 
 
 # -- holds -------------------------------------------------------------------------------------------------------------
@@ -159,7 +161,9 @@ async def test_while_all_schedules_are_held_nothing_fires_and_afterwards_the_pol
     await daemon.link.hold(None)
     await world.sleep(6)
     assert sorted(world.ids) == sorted([*ids(one, 30), *ids(everything, 10, 20, 30)])
-    assert {(str(each.entry), each.what) for each in daemon.heard(events.OccurrenceWaiting)} >= {("one", "hold")}
+    assert {(str(each.entry), each.what) for each in daemon.heard(schedule_events.OccurrenceWaiting)} >= {
+        ("one", "hold")
+    }
 
 
 @story

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from daemon import events
+from daemon import schedule_events
 from daemon.clock import SECOND_US
 from daemon.keys import entries_ledger
 from daemon.public import Public
@@ -58,7 +58,7 @@ async def test_a_daemon_that_was_second_says_so(world: World) -> None:
     await world.sleep(61)
     assert len(first.enqueued) == 1
     assert second.enqueued == []
-    assert len(second.heard(events.OccurrenceTaken)) == 1
+    assert len(second.heard(schedule_events.OccurrenceTaken)) == 1
 
 
 @story
@@ -115,8 +115,8 @@ async def test_a_daemon_with_a_changed_timing_supersedes_the_one_that_runs(world
     younger = world.start(new)
     await world.sleep(600)
     assert world.ids[before:] == ids(new, *due_between(new, 200, 800))
-    assert len(elder.heard(events.EntrySuperseded)) == 1
-    assert younger.heard(events.EntrySuperseded) == []
+    assert len(elder.heard(schedule_events.EntrySuperseded)) == 1
+    assert younger.heard(schedule_events.EntrySuperseded) == []
 
 
 @story
@@ -137,7 +137,7 @@ async def test_what_is_no_text_in_the_ledger_stops_its_own_entry_and_is_told(wor
     daemon = world.start(every(60), other)
     await world.sleep(200)
     assert world.ids == ids(other, *due_between(other, 0, 200))
-    assert [str(event.entry) for event in daemon.heard(events.EntrySuperseded)] == ["e"]
+    assert [str(event.entry) for event in daemon.heard(schedule_events.EntrySuperseded)] == ["e"]
 
 
 @story
@@ -167,8 +167,8 @@ def test_a_daemon_whose_clock_is_ahead_fires_by_the_brokers(policy: CatchUpPolic
         late = [lateness_s(one, at) for one, at in zip(world.broker.pushed, due_between(entry, 0, 600), strict=True)]
         assert max(late) < 0.05
         assert min(late) >= -0.02
-        assert not any(event.is_misfire for event in daemon.heard(events.OccurrenceEnqueued))
-        assert daemon.heard(events.OccurrencesSkipped) == []
+        assert not any(event.is_misfire for event in daemon.heard(schedule_events.OccurrenceEnqueued))
+        assert daemon.heard(schedule_events.OccurrencesSkipped) == []
 
     in_world(told)
 
@@ -241,7 +241,7 @@ async def test_a_blocked_queue_delays_only_its_own_entry(world: World) -> None:
     daemon = world.start(blocked, free)
     await world.sleep(200)
     assert world.ids == ids(free, *due_between(free, 0, 200))
-    assert {(str(event.entry), str(event.key)) for event in daemon.heard(events.OccurrenceBlocked)} == {
+    assert {(str(event.entry), str(event.key)) for event in daemon.heard(schedule_events.OccurrenceBlocked)} == {
         ("blocked", "bad")
     }
     world.broker.blocked.clear()
@@ -255,7 +255,7 @@ async def test_a_blocked_queue_is_tried_every_few_seconds_and_no_more(world: Wor
     daemon = world.start(every(3600, queue=Public("bad")))
     [first] = due_between(every(3600), 0, HOUR_S)
     await world.sleep(first + 100)
-    assert 15 <= len(daemon.heard(events.OccurrenceBlocked)) <= 25
+    assert 15 <= len(daemon.heard(schedule_events.OccurrenceBlocked)) <= 25
 
 
 @story
@@ -267,7 +267,7 @@ async def test_an_item_no_worker_could_take_is_passed_over_and_reported_once(wor
     await world.sleep(200)
     due = due_between(bad, 0, 200)
     assert world.ids == ids(good, *due)
-    told = [(event.occurrence_us - START_US) / SECOND_US for event in daemon.heard(events.OccurrenceInvalid)]
+    told = [(event.occurrence_us - START_US) / SECOND_US for event in daemon.heard(schedule_events.OccurrenceInvalid)]
     assert told == due
 
 
@@ -282,7 +282,7 @@ async def test_every_invalid_item_of_a_backlog_is_reported_once(world: World) ->
     await world.sleep(300)
     link.is_cut = False
     await world.sleep(5)
-    told = [(event.occurrence_us - START_US) / SECOND_US for event in daemon.heard(events.OccurrenceInvalid)]
+    told = [(event.occurrence_us - START_US) / SECOND_US for event in daemon.heard(schedule_events.OccurrenceInvalid)]
     assert told == due_between(bad, 0, 366)
 
 
@@ -297,7 +297,7 @@ def test_an_invalid_item_is_reported_once_though_the_broker_gives_no_answer(fate
         await world.sleep(first - 1)
         link.fates.append(fate)
         await world.sleep(10)
-        assert len(daemon.heard(events.OccurrenceInvalid)) == 1
+        assert len(daemon.heard(schedule_events.OccurrenceInvalid)) == 1
 
     in_world(told)
 
@@ -313,7 +313,7 @@ async def test_an_invalid_item_does_not_make_a_busy_loop_while_the_broker_is_awa
     await world.sleep(600)
     world.broker.refusing = False
     await world.sleep(30)
-    assert 1 <= len(daemon.heard(events.OccurrenceInvalid)) <= 13
+    assert 1 <= len(daemon.heard(schedule_events.OccurrenceInvalid)) <= 13
 
 
 @story
@@ -333,10 +333,10 @@ async def test_an_entry_the_broker_remembers_in_its_own_future_goes_on_from_now_
     for each in (clock, daemon.clock):
         each.start_us -= 7200 * SECOND_US
     await world.sleep(3 * 3600)
-    assert [one.occurrence_us for one in daemon.heard(events.EntryAhead)] == [START_US + 7000 * SECOND_US]
+    assert [one.occurrence_us for one in daemon.heard(schedule_events.EntryAhead)] == [START_US + 7000 * SECOND_US]
     again = due_between(entry, 360, 360 + 3 * 3600)
     assert early in ids(entry, *again)
     assert sorted(world.ids) == sorted(ids(entry, *again))
-    assert [(one.occurrence_us, one.had_run) for one in daemon.heard(events.OccurrenceRepeated) if one.had_run] == [
-        (START_US + 7000 * SECOND_US, True)
-    ]
+    assert [
+        (one.occurrence_us, one.had_run) for one in daemon.heard(schedule_events.OccurrenceRepeated) if one.had_run
+    ] == [(START_US + 7000 * SECOND_US, True)]

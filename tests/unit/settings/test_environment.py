@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.settings import Settings
-from tests.support.site_files import HEAD, loaded, problem_lines
+from tests.support.site_files import HEAD, SECTIONS, loaded, problem_lines
 
 ENTRY = '[schedule.night-run]\ntask = "t"\nevery = "1m"\n'
 CELERY = '[celery]\nbroker_url = "redis://file/0"\nresult_backend = "redis://file/1"\n'
@@ -197,10 +197,7 @@ LOCATED = {
     ),
     "a section nobody knows": (
         {"CARILLON_A__B": "1"},
-        (
-            "environment CARILLON_A__B a: unknown key; "
-            "known here: api, celery, embedded_broker, feed, schedule, site, spool, task"
-        ),
+        (f"environment CARILLON_A__B a: unknown key; known here: {SECTIONS}"),
     ),
     "a key nobody knows": (
         {"CARILLON_SITE__NAM": "x"},

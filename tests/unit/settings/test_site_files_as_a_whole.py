@@ -127,7 +127,7 @@ def test_a_problem_in_one_key_does_not_hide_what_is_wrong_with_its_neighbours(tm
 
 
 def test_a_wrong_key_of_an_entry_or_feed_does_not_hide_what_its_other_keys_mean(tmp_path: Path) -> None:
-    entry = "[schedule.x]\ntask = 't'\ncron = '0 0 31 2 *'\noverlap = 'skip'\n"
+    entry = "[schedule.x]\ntask = 't'\ncron = '0 0 31 2 *'\noverlap = 'skp'\n"
     feed = f"{FEED}charset = 'utf-16'\nconections = 3\n[[feed.x.route]]\ntask = 't'\ntyp = 'ADT'\nkwargs = {{ mrn = 'PID' }}\n"
     places = [line.partition(": ")[0] for line in problem_lines(tmp_path, HEAD + entry + feed)]
     assert places == [
@@ -156,14 +156,19 @@ def test_a_limit_above_what_a_task_can_hold_is_refused(tmp_path: Path, limit: st
     ]
 
 
-@pytest.mark.parametrize("key", ["timezone = 'Europe/London'", "dst = 'instant'", "dst = 'cron'"])
-def test_what_only_cron_heeds_is_refused_beside_every(tmp_path: Path, key: str) -> None:
-    assert problem_lines(tmp_path, f"{HEAD}{ENTRY}{key}\n") == [
+def test_a_zone_is_refused_beside_an_interval(tmp_path: Path) -> None:
+    assert problem_lines(tmp_path, f"{HEAD}{ENTRY}timezone = 'Europe/London'\n") == [
         (
-            "site.toml:4 schedule.x: timezone and dst belong to cron; "
+            "site.toml:4 schedule.x: timezone has nothing to act on; "
             "an interval is counted from its anchor, whatever clocks show"
         )
     ]
+
+
+@pytest.mark.parametrize("key", ["dst = 'instant'", "dst = 'cron'"])
+def test_a_policy_for_clock_changes_is_refused_beside_an_interval(tmp_path: Path, key: str) -> None:
+    [line] = problem_lines(tmp_path, f"{HEAD}{ENTRY}{key}\n")
+    assert line.startswith("site.toml:4 schedule.x: dst belongs to cron; ")
 
 
 def test_a_problem_in_one_entry_does_not_hide_what_is_wrong_with_another(tmp_path: Path) -> None:
@@ -277,7 +282,6 @@ listen = "127.0.0.1:8674"
 """
     assert [line for line in problem_lines(tmp_path, text) if ": warning: " not in line] == [
         "site.toml:12 celery.app_python: /opt/aegis/venv/bin/python: No such file or directory",
-        'site.toml:25 schedule.nhsn-nightly-extract.overlap: "skip" is not available in this version; it knows allow',
         (
             "site.toml:36 feed.adt.route[0].lane_by: is not available in this version; "
             "messages of a feed reach their queue in order; leave it out"

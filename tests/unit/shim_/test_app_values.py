@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from shim.app import (
     AppAddress,
+    Clocked,
     Crontab,
     DeclaredTask,
     FactsInvalid,
     Interval,
     KnownTask,
     OtherSchedule,
+    Rule,
     Solar,
     app_environment,
     declared_tasks,
@@ -123,7 +125,7 @@ def test_an_address_does_not_show_its_environment() -> None:
 # -- facts -------------------------------------------------------------------------------------------------------------
 
 DOCUMENT: dict[str, Any] = {
-    "form": 1,
+    "form": 2,
     "versions": {"celery": "5.7.0"},
     "conf": {"broker_url": "redis://:secret@h/0", "task_routes": []},
     "secret": ["broker_url"],
@@ -134,6 +136,10 @@ DOCUMENT: dict[str, Any] = {
         "i": {"task": "t", "schedule": {"type": "interval", "seconds": 30, "relative": True}},
         "s": {"task": "t", "schedule": {"type": "solar", "event": "sunset", "lat": 1, "lon": 2.5}},
         "o": {"task": "t", "schedule": {"type": "other", "class": "app.Moon"}},
+        "z": {"task": "t", "schedule": {"type": "crontab", "minute": 0, "hour": 3, "day_of_week": "*", "day_of_month": "*",
+                                        "month_of_year": "*", "timezone": "Europe/Berlin"}, "unsaid": ["app.Lazy"]},
+        "l": {"task": "t", "schedule": {"type": "clocked", "at": "2026-01-01T00:00:00+00:00"}},
+        "r": {"task": "t", "schedule": {"type": "rrule", "freq": 3}},
     },
     "timezone": "Europe/Berlin",
     "enable_utc": True,
@@ -148,7 +154,13 @@ def test_facts_are_read() -> None:
         Interval(30.0, relative=True),
         Solar("sunset", 1.0, 2.5),
         OtherSchedule("app.Moon"),
+        Crontab(0, 3, "*", "*", "*", "Europe/Berlin"),
+        Clocked("2026-01-01T00:00:00+00:00"),
+        Rule({"freq": 3}),
     ]
+    assert facts.schedule["z"].unsaid == ("app.Lazy",)
+    assert not facts.cleans_results
+    assert parse_facts({**DOCUMENT, "cleans_results": True}).cleans_results
     assert facts.tasks["t"].options == {"queue": "q"}
     assert [parameter.name for parameter in facts.tasks["t"].parameters or ()] == ["a"]
     assert facts.tasks["u"].parameters is None
@@ -164,7 +176,7 @@ def test_facts_show_neither_passwords_nor_arguments() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "named"),
     [
-        ("form", 2, "form 1"),
+        ("form", 3, "form 2"),
         ("versions", [], "versions"),
         ("conf", None, "conf"),
         ("secret", {}, "secret"),

@@ -1,0 +1,46 @@
+"""An alert as JSON and as a letter. Pure; names and instants only."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+import orjson
+
+from daemon.alerts.channels import Mailbox
+from daemon.scheduler.watch import Alert
+
+_SENTENCES = {
+    "not-enqueued": "was not enqueued in time",
+    "not-started": "has not started in time",
+    "not-finished": "has not finished in time",
+    "failed": "failed",
+    "daemon-gone": "gives no sign of life",
+}
+
+
+def as_json(alert: Alert) -> bytes:
+    """Write the body of a webhook's request."""
+    return orjson.dumps({**alert.as_data(), "text": sentence(alert)})
+
+
+def sentence(alert: Alert) -> str:
+    """Say it in one line."""
+    what = _SENTENCES.get(alert.what, alert.what)
+    if alert.daemon is not None:
+        return f"{alert.site}: daemon {alert.daemon} {'is back' if alert.is_over else what}"
+    data = alert.as_data()
+    if alert.is_over:
+        return f"{alert.site}: {alert.entry} is well again (the run of {data['occurrence']} {what})"
+    return f"{alert.site}: {alert.entry}: the run of {data['occurrence']} {what}"
+
+
+def as_letter(alert: Alert, mailbox: Mailbox) -> EmailMessage:
+    """Write a letter."""
+    letter = EmailMessage()
+    letter["Subject"] = sentence(alert)
+    letter["From"] = str(mailbox.sender)
+    letter["To"] = ", ".join(map(str, mailbox.to))
+    letter["Auto-Submitted"] = "auto-generated"
+    lines = [f"{name}: {value}" for name, value in alert.as_data().items() if value is not None]
+    letter.set_content("\n".join([sentence(alert), "", *lines, ""]))
+    return letter

@@ -1,0 +1,264 @@
+"""``carillon entries trigger``, ``backfill``, ``add``, ``remove``, ``load``: runs asked for by hand, and whole entries."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from daemon.cli.entries_load import load_lines
+from daemon.cli.json_text import json_text
+from daemon.cli.options import instant_us, site_option
+from daemon.cli.runtime_side import EXIT_NO, at_desk, author_option, author_or_user, reason_option, say_heard
+from daemon.clock import instant
+from daemon.dispatch import RedisRuntimeStore
+from daemon.keys import asked_id
+from daemon.plural import counted
+from daemon.scheduler.errors import EntryRefused
+from daemon.scheduler.layers.added import Added
+from daemon.scheduler.layers.adding import added_from
+from daemon.scheduler.layers.desk import Known, Removed, ScheduleDesk
+from daemon.scheduler.layers.ports import Edited
+from daemon.scheduler.model import How, OverlapPolicy, parse_horizon
+from daemon.site import Site
+
+RUN_KEYS = ("task", "chain", "group", "chord", "args", "kwargs", "options")
+"""What a run that is asked for has of its entry."""
+
+BACKFILL_LIMIT = 1000
+"""Instants one entry can have."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+_POLICIES = [policy.value for policy in OverlapPolicy]
+
+
+def overlap_option() -> Callable[[F], F]:
+    """Add ``--overlap``."""
+    return click.option(
+        "--overlap", type=click.Choice(_POLICIES), default="allow", show_default=True, help="If another one runs."
+    )
+
+
+@click.command()
+@site_option()
+@click.argument("name")
+@overlap_option()
+@reason_option()
+@author_option()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def trigger(*, site_file: Path, name: str, overlap: str, reason: str, author: str | None, as_json: bool) -> None:
+    """Run the task of an entry now and print the id of the task. Its schedule goes on as if nothing had been."""
+    request = secrets.token_hex(6)
+
+    async def work(desk: ScheduleDesk, _: RedisRuntimeStore, site: Site) -> tuple[str, Edited]:
+        [known] = await desk.find_all([name])
+        now_us = await desk.now_us()
+        task_id = asked_id(site.settings.site.name, known.id, now_us, request)
+        data = {**_run_of(known), "at": written(now_us), "overlap": overlap}
+        one = Added(f"{known.id}.run.{request}", _name_of(known), data, author_or_user(author), now_us, reason, now_us - 1,
+                    How.MANUAL, is_once=True, task_id=task_id, zone=_zone_of(known), kin=known.id)  # fmt: skip
+        return task_id, await desk.add([one])
+
+    task_id, edited = at_desk(site_file, work)
+    click.echo(json_text({"task_id": task_id, "daemons": edited.heard}) if as_json else task_id)
+    say_heard(edited)
+
+
+@click.command()
+@site_option()
+@click.argument("name")
+@click.option("--from", "start", metavar="INSTANT", required=True, help="The first instant (ISO 8601 with offset).")
+@click.option("--to", "end", metavar="INSTANT", required=True, help="The instant before which it ends.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, BACKFILL_LIMIT),
+    default=BACKFILL_LIMIT,
+    show_default=True,
+    help="No more than so many.",
+)
+@overlap_option()
+@reason_option()
+@author_option()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def backfill(
+    *,
+    site_file: Path,
+    name: str,
+    start: str,
+    end: str,
+    limit: int,
+    overlap: str,
+    reason: str,
+    author: str | None,
+    as_json: bool,
+) -> None:
+    """Run the occurrences of an entry in a window of the past, oldest first, and print how many there are.
+
+    Each is given its own instant, as if it had run then. With --overlap queue-all each waits for the one before.
+    """
+    from_us, to_us = instant_us(start, "--from"), instant_us(end, "--to")
+    if from_us >= to_us:
+        raise click.UsageError("--from is not before --to")
+    request = secrets.token_hex(6)
+
+    async def work(desk: ScheduleDesk, store: RedisRuntimeStore, _: Site) -> tuple[int, str, Edited | None]:
+        [known] = await desk.find_all([name])
+        now_us = await desk.now_us()
+        horizon = (await store.horizons([known.id])).get(known.id)
+        instants = _occurrences(known, horizon, from_us, min(to_us, now_us), limit)
+        entry_id = f"{known.id}.backfill.{request}"
+        if not instants:
+            return 0, entry_id, None
+        data = {**_run_of(known), "at": [written(at_us) for at_us in instants], "catch_up": "all", "overlap": overlap}
+        one = Added(
+            entry_id,
+            _name_of(known),
+            data,
+            author_or_user(author),
+            now_us,
+            reason,
+            instants[0] - 1,
+            How.BACKFILL,
+            is_once=True,
+            zone=_zone_of(known),
+            kin=known.id,
+        )
+        return len(instants), entry_id, await desk.add([one])
+
+    count, entry_id, edited = at_desk(site_file, work)
+    if as_json:
+        click.echo(json_text({"count": count, "entry": entry_id if count else None}))
+    else:
+        click.echo(f"{counted(count, 'occurrence')}" + (f" as {entry_id}" if count else ""))
+    if edited is None:
+        raise click.exceptions.Exit(EXIT_NO)
+    say_heard(edited)
+
+
+@click.command()
+@site_option()
+@click.argument("name")
+@click.option(
+    "--file",
+    "source",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    help="TOML or JSON: the keys of [schedule.NAME]; - is JSON from the input.",
+)
+@click.option("--replace", is_flag=True, help="Also if there is one of this name.")
+@reason_option()
+@author_option()
+def add(*, site_file: Path, name: str, source: Path, replace: bool, reason: str, author: str | None) -> None:
+    """Add an entry while the daemons run. One with a single instant (at) goes when it has fired."""
+    data = _read(source)
+
+    async def work(desk: ScheduleDesk, _: RedisRuntimeStore, __: Site) -> Edited:
+        one = added_from(name, data, author=author_or_user(author), reason=reason, now_us=await desk.now_us())
+        return await desk.add([one], replace=replace)
+
+    say_heard(at_desk(site_file, work))
+
+
+@click.command()
+@site_option()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def remove(*, site_file: Path, names: Sequence[str]) -> None:
+    """Remove entries that were added. Exits with 1 if there are none of these names."""
+
+    async def work(desk: ScheduleDesk, _: RedisRuntimeStore, __: Site) -> Removed:
+        for one in names:
+            if one in desk.definitions:
+                message = f'"{one}" was not added: it is an entry of the {desk.definitions[one].source}'
+                raise EntryRefused(message, hint=f"carillon entries set {one} enabled=false --reason …")
+        return await desk.remove(names)
+
+    removed = at_desk(site_file, work)
+    click.echo(f"{counted(len(removed.ids), 'entry', 'entries')} removed", err=True)
+    if not removed.ids:
+        raise click.exceptions.Exit(EXIT_NO)
+    say_heard(removed.edited)
+
+
+@click.command()
+@site_option()
+@click.argument("source", metavar="FILE.jsonl", type=click.File("rb"))
+@click.option("--skip", type=click.IntRange(0), default=0, help="Lines at the beginning that are there already.")
+@reason_option()
+@author_option()
+def load(*, site_file: Path, source: Any, skip: int, reason: str, author: str | None) -> None:
+    """Add many entries, one JSON object a line: name, and the keys of [schedule.NAME].
+
+    An entry that is there is replaced, so that the same file can be loaded again. What is wrong stops it, named by its line;
+    the lines before are kept.
+    """
+    who, shows = author_or_user(author), sys.stderr.isatty()
+
+    def progress(count: int) -> None:
+        if shows:
+            click.echo(f"\r{count:,} entries", err=True, nl=False)
+
+    async def work(desk: ScheduleDesk, _: RedisRuntimeStore, __: Site) -> tuple[int, int]:
+        return await load_lines(desk, source, skip=skip, author=who, reason=reason, progress=progress)
+
+    count, past = at_desk(site_file, work)
+    click.echo("\r" * shows + f"{counted(count, 'entry', 'entries')} added", err=True)
+    if past:
+        click.echo(f"{counted(past, 'line')} of the past left out: nothing of them would ever fire", err=True)
+
+
+def written(at_us: int) -> str:
+    """Write an instant as an entry has it."""
+    return instant(at_us).isoformat(timespec="microseconds")
+
+
+def _name_of(known: Known) -> str:
+    assert known.definition is not None  # it was found
+    return str(known.definition.name)
+
+
+def _zone_of(known: Known) -> str | None:
+    entry = known.composed.entry if known.composed is not None else None
+    return None if entry is None else entry.zone
+
+
+def _run_of(known: Known) -> dict[str, Any]:
+    """Give what a run of an entry has of it."""
+    assert known.composed is not None
+    return {key: value for key, value in known.composed.data.items() if key in RUN_KEYS}
+
+
+def _occurrences(known: Known, horizon: str | None, from_us: int, until_us: int, limit: int) -> list[int]:
+    entry = known.composed.entry if known.composed is not None else None
+    if entry is None:
+        message = f"{known.id} is disabled or cannot be: it has no occurrences"
+        raise EntryRefused(message)
+    found = parse_horizon(horizon) if horizon is not None else None
+    timing = entry.trigger.begun(found.since_us if found is not None else entry.begins_us or from_us)
+    instants: list[int] = []
+    at_us = timing.next_after(from_us - 1)
+    while at_us is not None and at_us < until_us:
+        if len(instants) == limit:
+            message = f"more than {limit} occurrences in this window"
+            raise EntryRefused(message, hint="take shorter windows, one after the other")
+        instants.append(at_us)
+        at_us = timing.next_after(at_us)
+    return instants
+
+
+def _read(source: Path) -> Mapping[str, Any]:
+    try:
+        text = sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
+        data = tomllib.loads(text.decode()) if source.suffix == ".toml" else orjson.loads(text)
+    except OSError as error:
+        raise click.UsageError(f"{source}: {error.strerror}") from None
+    except ValueError as error:
+        raise click.UsageError(f"{source}: not {'TOML' if source.suffix == '.toml' else 'JSON'} ({error})") from None
+    if not isinstance(data, dict):
+        raise click.UsageError(f"{source}: a JSON object is needed: the keys of [schedule.NAME]")
+    return data

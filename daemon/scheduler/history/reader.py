@@ -1,0 +1,95 @@
+"""Reads a daemon's copy of the history, beside the daemon or without one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from daemon.errors import HistoryFailed
+from daemon.scheduler.history.schema import COLUMNS, FILE, connect_reader, run_of
+from daemon.scheduler.history.why import Knowledge
+from daemon.scheduler.run import Run, RunState
+
+AROUND = 3
+"""Runs shown before and after an instant."""
+
+SPANS_LIMIT = 10_000
+_COLUMNS = ", ".join(COLUMNS)
+
+
+class HistoryReader:
+    """Looks into ``history.sqlite``. Every method may raise ``HistoryFailed``."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file of a state folder.
+
+        Raises:
+            HistoryFailed: there is none, or it cannot be read.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            message = f"{path}: no daemon has kept a history here"
+            raise HistoryFailed(message, hint="it begins when the daemon of this state_dir runs")
+        self._path = path
+        with self._failing():
+            self._db = connect_reader(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def runs(self, entry: str, *, count: int, states: Iterable[RunState] = ()) -> list[Run]:
+        """Give the latest runs of an entry, those in certain states if any are named, the latest first."""
+        wanted = [state.value for state in states]
+        where = f"AND state IN ({', '.join('?' * len(wanted))})" if wanted else ""
+        return self._runs(f"entry = ? {where} ORDER BY occurrence_us DESC LIMIT ?", (entry, *wanted, count))
+
+    def last(self, entries: Iterable[str]) -> dict[str, Run]:
+        """Give the latest run of each entry, passed over ones included."""
+        found = {}
+        for entry in entries:
+            if runs := self.runs(entry, count=1):
+                found[entry] = runs[0]
+        return found
+
+    def around(self, entry: str, at_us: int) -> list[Run]:
+        """Give the runs of an entry at an instant and next to it, oldest first."""
+        before = self._runs(
+            "entry = ? AND occurrence_us <= ? ORDER BY occurrence_us DESC LIMIT ?", (entry, at_us, AROUND)
+        )
+        after = self._runs("entry = ? AND occurrence_us > ? ORDER BY occurrence_us LIMIT ?", (entry, at_us, AROUND))
+        return [*before[::-1], *after]
+
+    def knowledge(self, entry: str, at_us: int) -> Knowledge:
+        """Give what the history holds about an instant of an entry, and what it cannot hold."""
+        with self._failing():
+            [[first_us]] = self._db.execute("SELECT min(settled_us) FROM run")
+            [[entry_us]] = self._db.execute("SELECT min(occurrence_us) FROM run WHERE entry = ?", (entry,))
+            watches = self._db.execute("SELECT began_us, seen_us FROM watch ORDER BY id LIMIT ?", (SPANS_LIMIT,))
+            spans = tuple((began_us, seen_us) for began_us, seen_us in watches)
+            gaps = self._db.execute("SELECT from_us, until_us FROM gap ORDER BY id LIMIT ?", (SPANS_LIMIT,))
+            holes = tuple((from_us, until_us) for from_us, until_us in gaps)
+        return Knowledge(tuple(self.around(entry, at_us)), first_us, entry_us, spans, holes)
+
+    def _runs(self, where: str, values: tuple[object, ...]) -> list[Run]:
+        with self._failing():
+            found = self._db.execute(f"SELECT {_COLUMNS} FROM run WHERE {where}", values)  # noqa: S608 - our own words
+            return [run_of(row) for row in found]
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError) as error:
+            message = f"{self._path}: the history cannot be read ({type(error).__name__})"
+            raise HistoryFailed(
+                message, hint="if it is damaged, the daemon puts it aside and begins a new one"
+            ) from None
