@@ -62,7 +62,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most ``count`` in any ``per_us``, evenly spread once they are used up."""
+    """At most ``count`` at once, then one every ``per_us / count``: what was not used up builds up to ``count`` again."""
 
     count: int
     per_us: int

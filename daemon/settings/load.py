@@ -21,7 +21,7 @@ from daemon.settings.section import Section, keys_of
 from daemon.settings.sections import Settings
 from daemon.settings.toml_lines import TooDeep, key_lines
 
-FILE_LIMIT_BYTES = 1024 * 1024
+FILE_LIMIT_BYTES = 16 << 20
 _SECRETS: Mapping[tuple[str, ...], str] = {
     ("celery", "broker_url"): "embedded",
     ("celery", "result_backend"): "embedded",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from daemon.errors import BrokerDown
 from daemon.keys import entries_ledger
 from daemon.ports import Gate, Order, RateCap, Settled, Settlement, Slot, Ticket, WorkItem
 from daemon.public import Public
+from daemon.scheduler.model import Limit, Rate
 from shim.control import methods
 from tests.support.controlling import controlling, listening
 from tests.support.publishing import HOUR_US, LIMIT_S, queued, until
@@ -31,8 +32,10 @@ TASKS = 2500
 
 
 @asynccontextmanager
-async def dispatching(url: str, **conf: Any) -> AsyncIterator[CeleryDispatcher]:
-    side = CelerySide({"broker_url": url, **conf})
+async def dispatching(
+    url: str, *, limits: Mapping[str, Limit] | None = None, **conf: Any
+) -> AsyncIterator[CeleryDispatcher]:
+    side = CelerySide({"broker_url": url, **conf}, limits=limits or {})
     dispatcher = CeleryDispatcher(side, SystemClock(), lambda _: None, site=SITE)
     with anyio.fail_after(LIMIT_S):
         await dispatcher.open()
@@ -174,3 +177,38 @@ async def test_a_stock_worker_does_not_run_what_was_revoked(valkey: ValkeyServer
             await dispatcher.revoke(["one"], terminate=False)
             answers = await control.call(methods.revoked(), timeout_s=LIMIT_S)
             assert answers.by_node[worker.name] == ["one"]
+
+
+# -- limits of queues --------------------------------------------------------------------------------------------------
+
+
+async def test_a_queue_takes_no_more_than_its_limit_wherever_the_orders_come_from(valkey: ValkeyServer) -> None:
+    limits = {"llm": Limit(concurrency=2)}
+    routes = {"task_routes": {"app.task": {"queue": "llm"}}}
+    async with (
+        dispatching(valkey.url, limits=limits, **routes) as first,
+        dispatching(valkey.url, limits=limits, **routes) as second,
+    ):
+        answers = await first.dispatch([order("a")]) + await second.dispatch([order("b"), order("c")])
+        assert outcomes(answers) == [Settled.ENQUEUED, Settled.ENQUEUED, Settled.FULL]
+        assert answers[2].found == "queue:llm\na\nb"
+        assert await second.release(["a"]) == {"queue:llm"}
+        assert outcomes(await first.dispatch([order("c")])) == [Settled.ENQUEUED]
+
+
+async def test_a_queue_takes_messages_no_faster_than_its_rate_and_other_queues_do_not_mind(
+    valkey: ValkeyServer,
+) -> None:
+    limits = {"celery": Limit(rate=Rate(1, HOUR_US))}
+    async with dispatching(valkey.url, limits=limits, task_routes={"app.other": {"queue": "other"}}) as dispatcher:
+        elsewhere = order("elsewhere")
+        assert elsewhere.item is not None
+        elsewhere = elsewhere._replace(item=elsewhere.item._replace(task=Public("app.other")))
+        answers = await dispatcher.dispatch([order("a"), order("b"), elsewhere])
+    assert outcomes(answers) == [Settled.ENQUEUED, Settled.THROTTLED, Settled.ENQUEUED]
+
+
+async def test_what_a_feed_hands_on_does_not_count_against_the_limit_of_its_queue(valkey: ValkeyServer) -> None:
+    async with dispatching(valkey.url, limits={"celery": Limit(concurrency=1)}) as dispatcher:
+        messages = [order(f"message-{number}")._replace(gate=None) for number in range(3)]
+        assert outcomes(await dispatcher.dispatch(messages)) == [Settled.ENQUEUED] * 3

@@ -19,6 +19,7 @@ from tests.support.scheduler_machine import Bench, Running
 
 STALE_US = 100 * SECOND_US
 DAEMONS_MOST = 3
+FORGETS_ALL = 9
 PERIODS_S = (7, 10, 13)
 
 PLACES = st.integers(0, DAEMONS_MOST - 1)
@@ -39,9 +40,9 @@ KINDS = {
         *(_entry(name, catch_up) for name, catch_up in POLICIES.items()),
         *(_entry(one.value, LATEST, Overlap(one, STALE_US)) for one in OverlapPolicy if one is not OverlapPolicy.ALLOW),
         _entry("two-at-once", EACH, Overlap(stale_us=STALE_US), Limit(concurrency=2)),
-        _entry("rate", EACH, limit=Limit(rate=Rate(3, 30 * SECOND_US))),
+        _entry("rate", EACH, limit=Limit(rate=Rate(3, 60 * SECOND_US))),
         _entry("deadline", EACH, start_deadline_us=15 * SECOND_US),
-        _entry("five-times", EACH, max_runs=5),
+        _entry("thrice", EACH, max_runs=3),
     )
 }
 
@@ -54,7 +55,7 @@ class SiteMachine(RuleBasedStateMachine):
         self.bench = Bench()
         self.jobs = 0
 
-    @initialize(names=st.sets(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4))
+    @initialize(names=st.sets(st.sampled_from(sorted(KINDS)), min_size=4, max_size=8))
     def begin(self, names: set[str]) -> None:
         for name in sorted(names):
             self.bench.put(KINDS[Public(name)])
@@ -62,8 +63,12 @@ class SiteMachine(RuleBasedStateMachine):
 
     # -- time and clocks -------------------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from((0.001, 1.0, 10.0, 10.0, 60.0, 100.0)))
+    @rule(seconds=st.sampled_from((0.001, 1.0, 10.0, 60.0)))
     def time_passes(self, seconds: float) -> None:
+        self.bench.pass_time(seconds)
+
+    @rule(seconds=st.sampled_from((10.0, 20.0, 100.0)))
+    def more_time_passes(self, seconds: float) -> None:
         self.bench.pass_time(seconds)
 
     @precondition(lambda self: self.bench.daemons)
@@ -111,17 +116,18 @@ class SiteMachine(RuleBasedStateMachine):
 
     # -- the broker ----------------------------------------------------------------------------------------------------
 
-    @rule()
-    def the_broker_goes_or_comes(self) -> None:
-        self.bench.broker.is_down = not self.bench.broker.is_down
+    @rule(seconds=st.sampled_from((0.5, 10.0, 45.0)))
+    def the_broker_is_away(self, seconds: float) -> None:
+        self.bench.broker.is_down = True
+        self.bench.pass_time(seconds)
+        self.bench.broker.is_down = False
 
-    @rule(count=st.integers(1, 8))
-    def the_broker_loses_its_last_writes(self, count: int) -> None:
-        self.bench.forget_last(count)
-
-    @rule()
-    def the_broker_loses_everything(self) -> None:
-        self.bench.forget_everything()
+    @rule(count=st.integers(1, 9))
+    def the_broker_loses_its_last_writes_or_all(self, count: int) -> None:
+        if count == FORGETS_ALL:
+            self.bench.forget_everything()
+        else:
+            self.bench.forget_last(count)
 
     @precondition(lambda self: self.bench.daemons)
     @rule(place=PLACES, fate=st.sampled_from([fate for fate in Fate if fate is not Fate.WELL]))
@@ -160,5 +166,5 @@ class SiteMachine(RuleBasedStateMachine):
 
 TestSiteMachine = SiteMachine.TestCase
 TestSiteMachine.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )

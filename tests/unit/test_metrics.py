@@ -68,7 +68,6 @@ BUSY: tuple[object, ...] = (
     schedule_events.OccurrencesSkipped(BELL, START_US, START_US, 3, SkipReason.COALESCED),
     schedule_events.OccurrenceInvalid(BELL, START_US, Public("no")),
     schedule_events.OccurrenceBlocked(BELL, START_US, Public("key")),
-    schedule_events.OccurrenceWaiting(BELL, START_US, Public("overlap")),
     schedule_events.OccurrenceRepeated(BELL, START_US, had_run=False),
     schedule_events.EntryPlanned(BELL, START_US),
     events.Answered(ADT, Public("AA"), 0.001),
@@ -98,6 +97,7 @@ BUSY: tuple[object, ...] = (
     run_events.RunEnded(BELL, START_US, Public("succeeded"), 7.0),
     run_events.RunLost(BELL, START_US, Public("worker-gone")),
     run_events.HistoryOpened(5),
+    schedule_events.OccurrenceWaiting(BELL, START_US, Public("overlap")),
 )
 
 
@@ -204,6 +204,7 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[28], "daemons", {}, 3),
         (BUSY[29], "alerts_total", {"channel": "email", "outcome": "sent"}, 1),
         (BUSY[30], "alerts_total", {"channel": "webhook", "outcome": "failed"}, 1),
+        (BUSY[-1], "occurrences_total", {"entry": "bell", "outcome": "waiting"}, 1),
         (BUSY[31], "runs_total", {"entry": "bell", "state": "succeeded"}, 1),
         (BUSY[31], "run_seconds_sum", {}, 7.0),
         (BUSY[32], "runs_total", {"entry": "bell", "state": "lost"}, 1),
