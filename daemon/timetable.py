@@ -83,6 +83,9 @@ class Timetable:
             planned=self._planned,
             at=at,
         )
+        if store is None:
+            running = {str(entry.id) for entry in site.entries}
+            self.scheduler.shut([one.id for one in site.definitions if one.id not in running])
         self._runtime: RuntimeLayer | None = None
         if store is not None:
             self._runtime = RuntimeLayer(

@@ -13,7 +13,8 @@ import anyio.lowlevel
 
 from daemon.clock import SECOND_US, Clock
 from daemon.errors import BrokerDown
-from daemon.ports import Dispatcher, Emit, FaultPoint, Order, no_fault
+from daemon.keys import entries_ledger
+from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settled, no_fault
 from daemon.public import Public
 from daemon.schedule_events import EntryPlanned, EntrySuperseded, ZonesChanged
 from daemon.scheduler.agenda import Agenda
@@ -22,7 +23,7 @@ from daemon.scheduler.item import NO_RUNS, LastRuns
 from daemon.scheduler.model import Entry
 from daemon.scheduler.offering import BrokerForgot, Offer, Offering
 from daemon.scheduler.pace import Pace
-from daemon.scheduler.standing import Move, Standing, Station, adopt, apply
+from daemon.scheduler.standing import Move, Standing, Station, adopt, apply, shut
 from daemon.scheduler.triggers.zone_files import ZoneWatch
 
 LOOK_AGAIN_S = 5.0
@@ -85,6 +86,7 @@ class Scheduler:
         self._site = site
         self._standings: dict[str, Standing] = {}
         self._fresh: dict[str, None] = {}
+        self._shut: dict[str, None] = {}
         self._dispatcher = dispatcher
         self._clock = clock
         self._emit = emit
@@ -106,6 +108,7 @@ class Scheduler:
         """Add entries, or replace those of the same id. What the broker remembers of them is read before they fire."""
         for entry in entries:
             key = str(entry.id)
+            self._shut.pop(key, None)
             standing = self._standings.get(key)
             if standing is None or not standing.heard(entry):
                 self._standings[key] = Standing.of(entry, self._site)
@@ -122,6 +125,13 @@ class Scheduler:
             self._fresh.pop(key, None)
             self._offering.waiting.discard(key)
             self._agenda.plan(key, None)
+
+    def shut(self, ids: Iterable[str]) -> None:
+        """Take entries out that someone disabled: what passes meanwhile is not missed, and enabled again they are counted from then."""
+        some = list(ids)
+        self.drop(some)
+        self._shut.update(dict.fromkeys(some))
+        self._told.set()
 
     def look_again(self, ids: Iterable[str]) -> None:
         """Look at entries now: what they waited for may be there."""
@@ -185,7 +195,7 @@ class Scheduler:
             some = [(key, self._standings[key]) for key in keys[start : start + READ_LIMIT] if key in self._standings]
             before = [standing.horizon for _, standing in some]
             pending = [standing for _, standing in some]
-            while pending := [standing for standing in pending if not standing.is_superseded]:
+            while pending:
                 pending = await self._adopt_some(pending)
             for (key, standing), horizon in zip(some, before, strict=True):
                 self._fresh.pop(key, None)
@@ -206,11 +216,12 @@ class Scheduler:
             read = await self._dispatcher.read(ledger, names)
             self._pace.hear(asked_us, read.broker_us)
             for standing, name in zip(some, names, strict=True):
+                was_superseded = standing.is_superseded
                 adoption = adopt(standing, read.values.get(name), read.broker_us, SUSPECT_US)
                 self._offering.tell_adopted(standing, adoption)
                 if adoption.order is not None:
                     asked.append((standing, adoption.order))
-                elif standing.is_superseded:
+                elif standing.is_superseded and not was_superseded and not adoption.is_shut:
                     self._emit(EntrySuperseded(standing.entry.name))
         settlements = await self._offering.dispatch([order for _, order in asked]) if asked else []
         again = []
@@ -229,6 +240,20 @@ class Scheduler:
                 again.append(standing)  # another daemon adopted it in between: look again
         return again
 
+    async def _close_off(self, keys: Sequence[str]) -> None:
+        """Have the broker remember which entries are disabled."""
+        ledger = entries_ledger(self._site)
+        read = await self._dispatcher.read(ledger, keys)
+        asked = [(key, order) for key in keys if (order := shut(ledger, key, read.values.get(key))) is not None]
+        settlements = await self._offering.dispatch([order for _, order in asked]) if asked else []
+        again = {key for (key, _), one in zip(asked, settlements, strict=True) if one.outcome is Settled.LOST}
+        if any(one.outcome in (Settled.NOT_SENT, Settled.UNAVAILABLE) for one in settlements):
+            message = "the broker went away"
+            raise BrokerDown(message)
+        for key in keys:
+            if key not in again:
+                self._shut.pop(key, None)
+
     def _plan(self, key: str, wake_us: int | None) -> None:
         standing = self._standings.get(key)
         self._agenda.plan(key, None if standing is None or standing.is_superseded else wake_us)
@@ -241,6 +266,9 @@ class Scheduler:
         self._look_at_zones()
         while not self._stop.is_set() and (left_s := until_s - self._clock.monotonic_s()) > 0:
             self._told = anyio.Event()  # what is told from here on ends the sleep
+            if self._shut:
+                await self._close_off(list(self._shut)[:READ_LIMIT])
+                continue
             if self._fresh:
                 await self._adopt(list(self._fresh))
                 continue

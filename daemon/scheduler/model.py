@@ -169,6 +169,10 @@ class Entry:
         return hashlib.blake2b(self.trigger.describe().encode(), digest_size=6).hexdigest()
 
 
+SHUT = "off"
+"""The revision of an entry that was disabled; no timing has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Horizon:
     """What the broker remembers of an entry.

@@ -12,7 +12,7 @@ from daemon.public import Public
 from daemon.scheduler.evaluate import GRACE_US, Past, Skipped, Verdict
 from daemon.scheduler.gating import gate_of, is_counted, takes_places
 from daemon.scheduler.item import NO_RUNS, LastRuns, make_item
-from daemon.scheduler.model import Entry, Horizon, parse_horizon
+from daemon.scheduler.model import SHUT, Entry, Horizon, parse_horizon
 from daemon.scheduler.recording import run_record, skip_record
 
 AHEAD_US = 60 * SECOND_US
@@ -112,6 +112,7 @@ class Move(Enum):
     BROKER_FORGOT = "broker-forgot"
     BROKER_AWAY = "broker-away"
     SUPERSEDED = "superseded"
+    SHUT = "shut"
     BLOCKED = "blocked"
     INVALID = "invalid"
     FULL = "full"
@@ -211,7 +212,7 @@ def _lost(standing: Standing, text: str | None) -> Move:
     found = parse_horizon(text)
     if found is None or found.revision != standing.revision:
         standing.is_superseded = True
-        return Move.SUPERSEDED
+        return Move.SHUT if found is not None and found.revision == SHUT else Move.SUPERSEDED
     meet(standing, found)
     return Move.RETRY_NOW
 
@@ -229,17 +230,26 @@ def meet(standing: Standing, found: Horizon) -> tuple[int, ...]:
     return tuple(horizon.at_us for text in done if (horizon := parse_horizon(text)) is not None)
 
 
+def shut(ledger: Public, entry_id: str, found: str | None) -> Order | None:
+    """Have the broker remember that an entry is disabled; ``None`` if it knows, or never knew the entry."""
+    here = parse_horizon(found) if found is not None else None
+    if here is None or here.revision == SHUT:
+        return None
+    return Order(Ticket(ledger, entry_id, found, str(replace(here, revision=SHUT))), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Adoption:
     """What to ask of the broker for an entry, if anything, and what was found to be enqueued or passed over already.
 
-    ``ahead_us``: the broker remembers an occurrence of its own future.
+    ``ahead_us``: the broker remembers an occurrence of its own future. ``is_shut``: another daemon knows that it is disabled.
     """
 
     order: Order | None = None
     enqueued_us: tuple[int, ...] = ()
     skipped: Skipped | None = None
     ahead_us: int | None = None
+    is_shut: bool = False
 
 
 def adopt(standing: Standing, found: str | None, broker_us: int, suspect_us: int) -> Adoption:
@@ -247,20 +257,21 @@ def adopt(standing: Standing, found: str | None, broker_us: int, suspect_us: int
 
     A new entry, or one whose timing changed since the daemon last started, is counted from now, or from where its source
     says: nothing of the past is due. The daemon that started last decides the timing; one that meets another's stops firing
-    the entry. An entry the broker has forgotten while this daemon ran goes on from its last occurrence, which becomes due
+    the entry until its own is back. An entry the broker has forgotten while this daemon ran goes on from its last occurrence, which becomes due
     again if it is younger than ``suspect_us``: its message may be lost with the rest.
     """
     known = standing.horizon
     here = parse_horizon(found) if found is not None else None
     skipped, standing.skip_in_doubt = standing.skip_in_doubt, None
     if here is not None and here.revision == standing.revision:
+        standing.is_superseded = False
         if here.at_us > broker_us + AHEAD_US:
             return _called_back(standing, here, broker_us)
         is_settled = skipped is not None and skipped.last_us <= here.at_us
         return Adoption(None, meet(standing, here), skipped if is_settled else None)
-    if found is not None and known is not None:
+    if standing.is_superseded or (found is not None and known is not None):
         standing.is_superseded = True
-        return Adoption()
+        return Adoption(is_shut=here is not None and here.revision == SHUT)
     if found is None and standing.entry.is_once and (known is None or standing.is_unwritten):
         begin_us = _first_us(standing.entry) - 1
         standing.horizon, standing.is_unwritten = Horizon(standing.revision, begin_us, begin_us), True
@@ -281,6 +292,9 @@ def _called_back(standing: Standing, here: Horizon, broker_us: int) -> Adoption:
 def _beginning(standing: Standing, found: str | None, broker_us: int, suspect_us: int) -> Horizon:
     known = standing.horizon
     if known is None:
+        here = parse_horizon(found) if found is not None else None
+        if here is not None and here.revision == SHUT:
+            return Horizon(standing.revision, broker_us, broker_us, here.runs)
         begins_us = standing.entry.begins_us if found is None else None
         begin_us = broker_us if begins_us is None else min(begins_us, broker_us)
         return Horizon(standing.revision, begin_us, begin_us)

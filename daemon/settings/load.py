@@ -117,7 +117,7 @@ def load_settings(
     }
     places = Places(
         str(path),
-        {key: line for key, line in lines.items() if not laid.hides(key)},
+        {key: line for key, line in lines.items() if not laid.hides(key)} if laid.replaced else lines,
         {**_unwritten(written, tree.get("schedule"), below), **named},
     )
     problems += [*laid.problems, *_secrets(tree, environment)]

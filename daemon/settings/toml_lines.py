@@ -7,12 +7,29 @@ not TOML is for ``tomllib`` to say.
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 from daemon.settings.problems import KeyPath
 
 KEY_PARTS_LIMIT = 16
 NESTING_LIMIT = 32
+
+_REST = r"[ \t]*(?:#[^\n]*|\r)?(?=\n|\Z)"
+_PLAIN_HEADER = re.compile(rf"\[([\w-]+(?:\.[\w-]+){{0,{KEY_PARTS_LIMIT - 1}}})\]{_REST}")
+_PLAIN_PAIR = re.compile(rf"""([\w-]+)[ \t]*=[ \t]*(?:"[^"\\\n]*"|[\w.:+-]+){_REST}""")
+"""Nearly every line of a large file is one of these; the scanner takes them in one step."""
+
+_BARE = re.compile(r"[\w-]*")
+_SPACES = re.compile(r"[ \t]*")
+_SCALAR = re.compile(r"[^,\]}#\n]*")
+_INSIDE = {
+    '"': re.compile(r'(?:[^"\\\n]++|\\[\s\S]?)*+'),
+    "'": re.compile(r"[^'\n]*"),
+    '"""': re.compile(r'(?:[^"\\]++|\\[\s\S]?|"(?!""))*+'),
+    "'''": re.compile(r"(?:[^']++|'(?!''))*+"),
+}
+"""What stands between quotation marks."""
 
 
 class TooDeep(ValueError):
@@ -49,11 +66,26 @@ class _Scanner:
         table: KeyPath = ()
         while self._skip_blank():
             if self._peek() == "[":
-                table = self._header()
-            else:
+                table = self._plain_header() or self._header()
+            elif not self._plain_pair(table):
                 self._pair(table, 0)
             self._skip_line()
         return self._lines
+
+    def _plain_header(self) -> KeyPath:
+        found = _PLAIN_HEADER.match(self._text, self._at)
+        if found is None:
+            return ()
+        self._at = found.end()
+        return self._enter(self._through_arrays(tuple(found[1].split("."))), self._line)
+
+    def _plain_pair(self, table: KeyPath) -> bool:
+        found = _PLAIN_PAIR.match(self._text, self._at)
+        if found is None:
+            return False
+        self._at = found.end()
+        self._lines.setdefault((*table, found[1]), self._line)
+        return True
 
     def _header(self) -> KeyPath:
         line = self._line
@@ -64,6 +96,9 @@ class _Scanner:
             number = self._counts.get(path, 0)
             self._counts[path] = number + 1
             path = (*path, number)
+        return self._enter(path, line)
+
+    def _enter(self, path: KeyPath, line: int) -> KeyPath:
         for end in range(1, len(path) + 1):
             self._lines.setdefault(path[:end], line)
         return path
@@ -95,10 +130,7 @@ class _Scanner:
             if mark and mark in "\"'":
                 parts.append(_unescaped(self._string()) if mark == '"' else self._string())
             else:
-                start = self._at
-                while self._peek() and (self._peek().isalnum() or self._peek() in "_-"):
-                    self._at += 1
-                parts.append(self._text[start : self._at])
+                parts.append(self._take(_BARE))
             if len(parts) > KEY_PARTS_LIMIT:
                 raise TooDeep(self._line, f"a key of more than {KEY_PARTS_LIMIT} parts")
             self._skip_spaces()
@@ -118,8 +150,7 @@ class _Scanner:
         elif mark == "{":
             self._inline_table(path, depth)
         else:
-            while self._peek() and self._peek() not in ",]}#\n":
-                self._at += 1
+            self._take(_SCALAR)
 
     def _array(self, path: KeyPath, depth: int) -> None:
         self._at += 1
@@ -151,15 +182,10 @@ class _Scanner:
     def _string(self) -> str:
         mark = self._peek()
         fence = mark * 3 if self._text.startswith(mark * 3, self._at) else mark
-        start = self._at + len(fence)
-        at = start
-        while at < len(self._text) and not self._text.startswith(fence, at):
-            if len(fence) == 1 and self._text[at] == "\n":
-                break
-            at += 2 if mark == '"' and self._text[at] == "\\" else 1
-        self._line += self._text.count("\n", start, at)
-        inner = self._text[start:at]
-        self._at = min(at + len(fence), len(self._text))
+        self._at += len(fence)
+        inner = self._take(_INSIDE[fence])
+        self._line += inner.count("\n")
+        self._at = min(self._at + len(fence), len(self._text))
         while len(fence) == 3 and self._peek() == mark:  # noqa: PLR2004 - a multi-line string may end in quotes
             self._at += 1
         return inner
@@ -167,9 +193,15 @@ class _Scanner:
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
 
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        """Pass what ``pattern`` matches here, which may be nothing, and give it."""
+        found = pattern.match(self._text, self._at)
+        assert found is not None  # every pattern given matches nothing too
+        self._at = found.end()
+        return found[0]
+
     def _skip_spaces(self) -> None:
-        while self._peek() and self._peek() in " \t":
-            self._at += 1
+        self._take(_SPACES)
 
     def _skip_blank(self) -> bool:
         """Pass white space, line ends and comments; say whether anything is left."""

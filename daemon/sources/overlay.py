@@ -110,5 +110,6 @@ class Unchanged:
     def define(self, definitions: Sequence[Definition], entries: Sequence[Entry], gone: Sequence[str]) -> None:
         """Put in what runs and take out what does not."""
         running = {str(one.id) for one in entries}
-        self._schedule.drop([*gone, *(one.id for one in definitions if one.id not in running)])
+        self._schedule.drop(gone)
+        self._schedule.shut([one.id for one in definitions if one.id not in running])
         self._schedule.put(entries)

@@ -137,6 +137,9 @@ def _gaps(name: str, versions: Sequence[Entry], chain: Sequence[Horizon], told: 
     """Compare what the ledger went past with what the history tells."""
     by_revision = {entry.revision: entry for entry in versions}
     passed: Counter[int] = Counter()
+    most = versions[0].max_runs
+    if most is not None and any(horizon.runs > most for horizon in chain):
+        yield f"{name}: was enqueued more than {most} times"
     once = [entry for entry in versions if entry.is_once]
     for entry in once[:1] if chain else ():
         passed.update(instants(entry, chain[0].at_us - 1, chain[0].at_us))

@@ -62,6 +62,9 @@ class NotedSchedule:
             self.entries.pop(one, None)
         self._tell()
 
+    def shut(self, ids: Iterable[str]) -> None:
+        self.drop(ids)
+
     def _tell(self) -> None:
         self.changed.set()
         self.changed = anyio.Event()

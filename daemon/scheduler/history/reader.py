@@ -9,9 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from daemon.clock import SECOND_US
 from daemon.errors import HistoryFailed
+from daemon.keys import ASKED_KINDS, asked_prefix
 from daemon.scheduler.history.schema import COLUMNS, FILE, connect_reader, run_of
 from daemon.scheduler.history.why import Knowledge
+from daemon.scheduler.model import How
 from daemon.scheduler.run import Run, RunState
 
 AROUND = 3
@@ -19,6 +22,16 @@ AROUND = 3
 
 SPANS_LIMIT = 10_000
 _COLUMNS = ", ".join(COLUMNS)
+
+
+_ASKED = f"AND how IN ('{How.MANUAL.value}', '{How.BACKFILL.value}')"
+
+
+def _asked_ranges(entry: str) -> Iterator[tuple[str, str]]:
+    """Give between which ids those of runs of an entry lie that someone asked for."""
+    for kind in ASKED_KINDS:
+        prefix = asked_prefix(entry, kind)
+        yield prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 class HistoryReader:
@@ -46,11 +59,22 @@ class HistoryReader:
     ) -> None:
         self._db.close()
 
-    def runs(self, entry: str, *, count: int, states: Iterable[RunState] = ()) -> list[Run]:
-        """Give the latest runs of an entry, those in certain states if any are named, the latest first."""
+    def runs(
+        self, entry: str, *, count: int, states: Iterable[RunState] = (), with_asked: bool = False
+    ) -> list[Run]:
+        """Give the latest runs of an entry, those in certain states if any are named, the latest first.
+
+        ``with_asked`` adds the runs of it that someone asked for.
+        """
         wanted = [state.value for state in states]
         where = f"AND state IN ({', '.join('?' * len(wanted))})" if wanted else ""
-        return self._runs(f"entry = ? {where} ORDER BY occurrence_us DESC LIMIT ?", (entry, *wanted, count))
+        found = self._runs(f"entry = ? {where} ORDER BY occurrence_us DESC LIMIT ?", (entry, *wanted, count))
+        for low, high in _asked_ranges(entry) if with_asked else ():
+            found += self._runs(
+                f"entry > ? AND entry < ? {_ASKED} {where} ORDER BY occurrence_us DESC LIMIT ?",
+                (low, high, *wanted, count),
+            )
+        return sorted(found, key=lambda run: -run.occurrence_us)[:count]
 
     def last(self, entries: Iterable[str]) -> dict[str, Run]:
         """Give the latest run of each entry, passed over ones included."""
@@ -61,12 +85,20 @@ class HistoryReader:
         return found
 
     def around(self, entry: str, at_us: int) -> list[Run]:
-        """Give the runs of an entry at an instant and next to it, oldest first."""
+        """Give the runs of an entry at an instant and next to it, oldest first, then those of it someone asked for."""
         before = self._runs(
             "entry = ? AND occurrence_us <= ? ORDER BY occurrence_us DESC LIMIT ?", (entry, at_us, AROUND)
         )
         after = self._runs("entry = ? AND occurrence_us > ? ORDER BY occurrence_us LIMIT ?", (entry, at_us, AROUND))
-        return [*before[::-1], *after]
+        asked = [
+            run
+            for low, high in _asked_ranges(entry)
+            for run in self._runs(
+                f"entry > ? AND entry < ? {_ASKED} AND occurrence_us / 1000000 = ? LIMIT ?",
+                (low, high, at_us // SECOND_US, AROUND),
+            )
+        ]
+        return [*before[::-1], *after, *asked]
 
     def knowledge(self, entry: str, at_us: int) -> Knowledge:
         """Give what the history holds about an instant of an entry, and what it cannot hold."""

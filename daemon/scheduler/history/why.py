@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from daemon.clock import SECOND_US, instant
+from daemon.scheduler.history.present import Standing
 from daemon.scheduler.model import How
 from daemon.scheduler.run import Run, RunState
 from daemon.scheduler.triggers import Trigger, last_at_or_before
@@ -40,6 +41,7 @@ class Finding(Enum):
     SKIPPED = "skipped"
     NOT_DUE = "not-due"
     NOT_YET = "not-yet"
+    WAITS = "waits"
     UNKNOWN = "unknown"
 
 
@@ -53,11 +55,18 @@ class Explanation(NamedTuple):
     after_us: int | None = None
 
 
-def explain(trigger: Trigger | None, at_us: int, known: Knowledge, now_us: int) -> Explanation:
-    """Say what became of the occurrence at an instant (to the second); without a trigger the history alone tells."""
+def explain(
+    trigger: Trigger | None, at_us: int, known: Knowledge, now_us: int, stands: Standing | None = None
+) -> Explanation:
+    """Say what became of the occurrence at an instant (to the second).
+
+    Without a trigger the history alone tells. Of what left no record, ``stands`` tells how the entry stands now.
+    """
     for run in known.runs:
         if _is_meant(run, at_us):
             return Explanation(_finding(run), _told(run, at_us), run)
+    if stands is not None and not stands.is_due:
+        return Explanation(Finding.NOT_DUE, f"nothing of it is recorded, and {stands.text}")
     if trigger is not None:
         due_us = trigger.next_after(at_us - at_us % SECOND_US - 1)
         if due_us is None or due_us // SECOND_US != at_us // SECOND_US:
@@ -66,6 +75,8 @@ def explain(trigger: Trigger | None, at_us: int, known: Knowledge, now_us: int) 
         at_us = due_us
     if at_us > now_us:
         return Explanation(Finding.NOT_YET, f"{_at(at_us)} has not come yet")
+    if stands is not None:
+        return Explanation(Finding.WAITS, f"it was due, and {stands.text}")
     return Explanation(Finding.UNKNOWN, _nothing(at_us, known, is_due=trigger is not None))
 
 

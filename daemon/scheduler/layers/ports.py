@@ -155,3 +155,7 @@ class Schedule(Protocol):
     def drop(self, ids: Iterable[str]) -> None:
         """Take entries out."""
         ...
+
+    def shut(self, ids: Iterable[str]) -> None:
+        """Take entries out that someone disabled: enabled again, they are counted from then."""
+        ...

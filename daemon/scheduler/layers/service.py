@@ -279,7 +279,7 @@ class RuntimeLayer:
             if number % BREATHER == 0:
                 await anyio.lowlevel.checkpoint()
         self._schedule.put(entries)
-        self._schedule.drop(gone)
+        self._schedule.shut(gone)
 
     async def _bring_in(self, looks: Mapping[str, int]) -> None:
         """Read added entries and put them into the schedule. Their instants were read before, so a later change shows."""
@@ -301,7 +301,7 @@ class RuntimeLayer:
             if composed.entry is not None:
                 entries.append(composed.entry)
             else:
-                self._schedule.drop([key])
+                self._schedule.shut([key])
                 self._planned[key] = None
             if number % BREATHER == 0:
                 await anyio.lowlevel.checkpoint()

@@ -14,6 +14,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from croniter import croniter
@@ -31,6 +32,7 @@ _LAST_YEAR = 9990
 _RANGE = re.compile(r"\b(\w+)-(\w+)(/\d+)?(?=,|$)", re.ASCII)
 _RANDOM = re.compile(r"(?<![a-z])[hr](?:\(|/|,|$)", re.ASCII)
 _WEEK = 7
+_REMEMBERED = 1024
 _COUNTS = (1, 5, 6, 7)
 _FIELDS = (
     ("minute", "0-59"),
@@ -71,6 +73,7 @@ class CronFields:
     is_wildcard: bool
 
 
+@lru_cache(_REMEMBERED)
 def parse_cron(expression: str) -> CronFields:
     """Read a cron expression.
 

@@ -222,3 +222,72 @@ def test_an_entry_follows_its_zone_when_the_rules_change_while_it_runs(tmp_path:
     finally:
         zoneinfo.reset_tzpath(before)
         forget_zones()
+
+
+# -- entries that are disabled -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", list(CatchUpPolicy))
+def test_an_entry_that_was_disabled_is_counted_from_when_it_is_enabled_again(policy: CatchUpPolicy) -> None:
+    async def told(world: World) -> None:
+        entry = every(100, policy=policy)
+        first, second = world.start(entry), world.start(entry)
+        await world.sleep(150)
+        first.scheduler.shut(["e"])
+        await world.sleep(0.2)
+        second.scheduler.shut(["e"])
+        await world.sleep(500)
+        for daemon in (first, second):
+            daemon.scheduler.put([entry])
+        await world.sleep(100)
+        assert world.ids == ids(entry, 100, 700)
+        assert [daemon.heard(schedule_events.EntrySuperseded) for daemon in (first, second)] == [[], []]
+
+    in_world(told)
+
+
+@story
+async def test_an_entry_that_was_disabled_while_no_daemon_ran_is_shut_at_the_start(world: World) -> None:
+    entry = every(100)
+    before = world.start(entry)
+    await world.sleep(150)
+    await before.scheduler.drain()
+    await world.sleep(100)
+    disabled = world.start(every(1000, "other"))
+    disabled.scheduler.shut(["e"])
+    await world.sleep(100)
+    await disabled.scheduler.drain()
+    world.start(entry)
+    await world.sleep(100)
+    assert world.ids == ids(entry, 100, 400)
+
+
+@story
+async def test_the_runs_an_entry_has_had_count_when_it_is_enabled_again(world: World) -> None:
+    entry = replace(every(10), max_runs=3)
+    daemon = world.start(entry)
+    await world.sleep(25)
+    daemon.scheduler.shut(["e"])
+    await world.sleep(60)
+    daemon.scheduler.put([entry])
+    await world.sleep(60)
+    assert world.ids == ids(entry, 10, 20, 90)
+
+
+@story
+async def test_a_daemon_that_has_not_heard_that_an_entry_is_disabled_fires_it_no_more(world: World) -> None:
+    entry = every(100)
+    told, untold = world.start(entry), world.start(entry)
+    await world.sleep(150)
+    told.scheduler.shut(["e"])
+    await world.sleep(300)
+    assert world.ids == ids(entry, 100)
+    assert untold.heard(schedule_events.EntrySuperseded) == []
+
+
+@story
+async def test_an_entry_nobody_knows_is_shut_without_a_word(world: World) -> None:
+    daemon = world.start(every(100, "other"))
+    daemon.scheduler.shut(["unknown"])
+    await world.sleep(1)
+    assert "unknown" not in next(iter(world.broker.ledgers.values()))

@@ -124,6 +124,7 @@ def test_a_row_that_can_never_fire_is_reported_and_what_it_was_before_is_gone(ov
 def test_where_nothing_can_be_changed_at_run_time_the_scheduler_gets_what_runs() -> None:
     put: list[str] = []
     dropped: list[str] = []
+    shut: list[str] = []
 
     class Schedule:
         def put(self, entries: Iterable[Entry]) -> None:
@@ -132,11 +133,14 @@ def test_where_nothing_can_be_changed_at_run_time_the_scheduler_gets_what_runs()
         def drop(self, ids: Iterable[str]) -> None:
             dropped.extend(ids)
 
+        def shut(self, ids: Iterable[str]) -> None:
+            shut.extend(ids)
+
         def look_again(self, ids: Iterable[str]) -> None:
             raise AssertionError(ids)
 
     overlay = Overlay(DJANGO, Public("UTC"), (BASE,), Unchanged(Schedule()).define, print)
     overlay([row("own"), row(enabled=False)], [])
-    assert (put, dropped) == (["django-3"], ["nightly"])
+    assert (put, dropped, shut) == (["django-3"], [], ["nightly"])
     overlay([], [Public("own"), Public("nightly")])
-    assert (put, dropped) == (["django-3", "nightly"], ["nightly", "django-3"])
+    assert (put, dropped, shut) == (["django-3", "nightly"], ["django-3"], ["nightly"])
