@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 DEMO_SECONDS ?=
 export PYTHONSAFEPATH := 1
 
-.PHONY: help setup demo test test-fast check lint types arch fmt bench prove lock build clean
+.PHONY: help setup demo test test-fast check lint types arch fmt bench prove prove-daemons lock build clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -95,6 +95,9 @@ bench: $(VENV)/.bench ## measure side by side with celery beat, python-hl7 and c
 
 prove: $(VENV)/.dev $(SERIES_READY) ## a million schedules over clock changes, against slow oracles and every Celery (hours; ARGS="--minutes 10")
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove $(ARGS)
+
+prove-daemons: $(VENV)/.dev ## 200,000 occurrences of five daemons that are killed, stopped, cut off and lied to (a quarter of an hour; ARGS="--minutes 1")
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_daemons $(ARGS)
 
 # -- upkeep --------------------------------------------------------------------------------------------------------
 

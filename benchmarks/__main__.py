@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import beside_beat, burst, control, events, memory, million, mllp, publish, results
+from benchmarks import beside_beat, burst, control, events, failover, memory, million, mllp, publish, results, schedule
 from benchmarks.measure import Comparison
 
 ALL: dict[str, Callable[[], list[Comparison] | None]] = {
@@ -17,6 +17,8 @@ ALL: dict[str, Callable[[], list[Comparison] | None]] = {
     "beat": beside_beat.run,
     "memory": memory.run,
     "million": million.run,
+    "schedule": schedule.run,
+    "failover": failover.run,
     "events": events.run,
     "control": control.run,
     "results": results.run,

@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.measure import Comparison, in_turn, process, python, wait_until
 from daemon.clock import SECOND_US
 from daemon.keys import occurrence_id
+from daemon.scheduler.model import parse_horizon
 from tests.support.builders import site_text, write_site
 from tests.support.process import DaemonProcess
 from tests.support.valkey import ValkeyServer
@@ -87,7 +88,9 @@ def _completeness(server: ValkeyServer) -> str:
     each = Counter(fired)
     gaps = 0
     for name, value in horizons.items():
-        last_us = int(value.split(b":")[1])
+        horizon = parse_horizon(value.decode())
+        assert horizon is not None
+        last_us = horizon.at_us
         found = [occurrence_id("testsite", name.decode(), last_us - back * SECOND_US) in each for back in range(60)]
         gaps += found[found.index(False) :].count(True)
     doubled = sum(count > 1 for count in each.values())

@@ -109,6 +109,15 @@ def asked_id(site: str, entry: str, occurrence_us: int, request: str) -> str:
     return _uuid5(_OCCURRENCE, f"{site}\n{entry}\n{occurrence_us}\n{request}")
 
 
+ASKED_KINDS = ("run", "backfill")
+"""How runs of an entry come to be asked for: once, or for a window of the past."""
+
+
+def asked_prefix(entry: str, kind: str) -> str:
+    """Give what the ids of runs of an entry begin with that someone asked for; what tells them apart follows."""
+    return f"{entry}.{kind}."
+
+
 def part_id(occurrence: str, place: str) -> str:
     """Give the id of a part of an occurrence's workflow: of a task by its place in it, or of a group."""
     return _uuid5(_PART, f"{occurrence}\n{place}")

@@ -88,6 +88,9 @@ class Metrics:
         self._forgot = counter("broker_history_changes", "Times the broker came back with another history.")
         self._offset = gauge("clock_offset_seconds", "How far the broker's clock is ahead of ours.")
         self._restarts = counter("service_restarts", "Services started again after an error.", "service")
+        # Of the busiest: looking a child up costs more than counting. There are as many of them as there are series.
+        self._occurrence_children: dict[tuple[str, str], Counter] = {}
+        self._next_children: dict[str, Gauge] = {}
         self._answer_children: dict[tuple[str, str], tuple[Counter, Histogram, Gauge]] = {}
         self._handlers: Mapping[type, Callable[[Any], None]] = self._table()
 
@@ -128,6 +131,7 @@ class Metrics:
             schedule_events.OccurrenceRepeated: lambda event: self._occurrence(event.entry, "repeated"),
             schedule_events.EntryPlanned: self._planned,
             run_events.RunEnded: self._run_ended,
+            run_events.RunRepeated: lambda event: self._run(event.entry, "repeated"),
             run_events.RunLost: lambda event: self._run(event.entry, "lost"),
             run_events.HistoryOpened: lambda _: self._history_kept.set(1),
             run_events.HistoryLost: lambda _: self._history_kept.set(0),
@@ -162,7 +166,11 @@ class Metrics:
         }
 
     def _occurrence(self, entry: str, outcome: str, count: int = 1) -> None:
-        self._occurrences.labels(self._label(entry), outcome).inc(count)
+        key = (self._label(entry), outcome)
+        known = self._occurrence_children.get(key)
+        if known is None:
+            known = self._occurrence_children[key] = self._occurrences.labels(*key)
+        known.inc(count)
 
     def _label(self, entry: str) -> str:
         """Give an entry as a label: of those that come and go at run time, the first thousand have series of their own."""
@@ -190,10 +198,12 @@ class Metrics:
     def _planned(self, event: schedule_events.EntryPlanned) -> None:
         if self._label(event.entry):
             next_s = event.next_us / SECOND_US if event.next_us is not None else float("inf")
-            self._entry_next.labels(event.entry).set(next_s)
+            known = self._next_children.get(event.entry)
+            if known is None:
+                known = self._next_children[event.entry] = self._entry_next.labels(event.entry)
+            known.set(next_s)
 
     def _answered(self, event: events.Answered) -> None:
-        # The busiest of all: looking a child up costs more than counting.
         known = self._answer_children.get((event.feed, event.code))
         if known is None:
             known = self._answer_children[event.feed, event.code] = (

@@ -46,6 +46,16 @@ class HistoryPruned:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRepeated:
+    """An occurrence was enqueued for a second time, under the same task id: the broker had forgotten the first."""
+
+    entry: Public
+    occurrence_us: int
+    first_us: int
+    again_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The outcome of a run was told; ``ran_s`` is -1 if it is not known when it began."""
 

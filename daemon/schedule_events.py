@@ -89,6 +89,13 @@ class EntrySuperseded:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleForgotten:
+    """The broker no longer remembers what it knew of entries: it was emptied, or lost its memory and kept its name."""
+
+    entry: Public
+
+
+@dataclass(frozen=True, slots=True)
 class ZonesChanged:
     """The rules of time zones in use are others than before; entries were planned anew."""
 

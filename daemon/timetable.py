@@ -58,16 +58,8 @@ class Timetable:
         self._site = site
         self._clock = clock
         self._emit = emit
-        self.runs = keep_runs(
-            side,
-            settings.site.name,
-            settings.history,
-            settings.site.state_dir,
-            dispatcher,
-            clock,
-            emit,
-            freed=self._freed,
-        )
+        name, folder = settings.site.name, settings.site.state_dir
+        self.runs = keep_runs(side, name, settings.history, folder, dispatcher, clock, emit, freed=self._freed)
         store = make_runtime_store(side, settings.site.name)
         self.scheduler = Scheduler(
             settings.site.name,

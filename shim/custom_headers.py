@@ -58,11 +58,13 @@ def stamps(given: object, label: str = "stamps") -> dict[str, Json]:
 
 def _read(given: object, label: str, reserved: frozenset[str]) -> dict[str, Json]:
     read: dict[str, Json] = {}
+    what = f"{label.removesuffix('s')} name"
     for key, value in check_mapping(given, label).items():
-        plain = str(name(key, f"{label.removesuffix('s')} name"))  # a plain one: the fast encoder takes no other key
+        plain = str(name(key, what))  # a plain one: the fast encoder takes no other key
         if plain in reserved or plain.startswith("_"):
             message = f"{label}[{plain!r}]: the name belongs to Celery's protocol"
             raise RequestInvalid(message, hint="choose another name")
-        check_header(value, f"{label}[{plain!r}]")
+        if type(value) is not str:  # the common case, spared a call
+            check_header(value, f"{label}[{plain!r}]")
         read[plain] = value
     return read

@@ -61,11 +61,15 @@ class Publisher:
         self._room = asyncio.Event()
         self._room.set()
 
-    async def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+    async def write(self, writes: Sequence[Write], *, are_checked: bool = False) -> list[WriteResult]:
         """Do ``writes`` in order and return their outcomes, one for each.
 
         Nothing is ever sent twice. ``NOT_WRITTEN`` and ``UNCERTAIN`` are outcomes too: the caller sends the same
         writes again when it sees fit, and their claims make that safe.
+
+        Args:
+            writes: what to do.
+            are_checked: ``check_writes`` has found nothing wrong with them.
 
         Raises:
             BrokerRefused: the server answered with an error. What went in an earlier call of the script may have been done.
@@ -73,7 +77,8 @@ class Publisher:
         """
         if not writes:
             return []
-        check_writes(writes)
+        if not are_checked:
+            check_writes(writes)
         while len(self._waiting) >= PENDING_LIMIT:
             self._room.clear()
             await self._room.wait()

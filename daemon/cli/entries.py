@@ -13,16 +13,19 @@ import click
 
 from daemon.cli.entries_change import hold, pause, release, resume, revert, set_command
 from daemon.cli.entries_runs import add, backfill, load, remove, trigger
-from daemon.cli.history import history, why
+from daemon.cli.history import history
 from daemon.cli.json_text import json_text
 from daemon.cli.options import site_option
 from daemon.cli.output import print_table
 from daemon.cli.runtime_side import EXIT_NO, at_desk, utc
+from daemon.cli.why import why
 from daemon.clock import instant
 from daemon.dispatch import RedisRuntimeStore
 from daemon.errors import HistoryFailed
+from daemon.scheduler.history.present import is_spent
 from daemon.scheduler.history.reader import HistoryReader
 from daemon.scheduler.layers.desk import Known, ScheduleDesk
+from daemon.scheduler.layers.hold_note import read_hold
 from daemon.scheduler.model import parse_horizon
 from daemon.scheduler.preview import preview
 from daemon.settings.problems import Problem, show_path
@@ -85,7 +88,7 @@ def list_command(*, site_file: Path, only_held: bool, states: Sequence[str], lim
     else:
         print_table(_COLUMNS, [_cells(row) for row in rows])
     if held is not None:
-        click.echo(f"all schedules are held: {held}", err=True)
+        click.echo(f"all schedules are held {read_hold(held)}", err=True)
     if has_more:
         click.echo(f"there are more; --limit shows them ({limit} were)", err=True)
     if any(row.state == "wrong" for row in rows):
@@ -119,7 +122,8 @@ def show(*, site_file: Path, name: str, arguments: bool, as_json: bool) -> None:
         click.echo()
         print_table(("NEXT", "LOCAL", "NOTE"), [tuple(fire.values()) for fire in fires])
     else:
-        click.echo(f"nothing fires: {_state(known)}", err=True)
+        state = _state(known)
+        click.echo(f"nothing fires: {'over' if state == 'on' else state}", err=True)
 
 
 def _is_held(one: Known) -> bool:
@@ -141,6 +145,8 @@ def _next_us(one: Known, horizon: str | None, now_us: int) -> int | None:
     if entry is None:
         return None
     known = parse_horizon(horizon) if horizon is not None else None
+    if is_spent(entry, known):
+        return None
     begins_us = known.since_us if known is not None else entry.begins_us or now_us
     return entry.trigger.begun(begins_us).next_after(min(begins_us, now_us) if entry.is_once else now_us)
 
@@ -217,6 +223,8 @@ def _fires(known: Known, horizon: str | None, now_us: int) -> list[dict[str, str
     if entry is None:
         return []
     found = parse_horizon(horizon) if horizon is not None else None
+    if is_spent(entry, found):
+        return []
     trigger = entry.trigger.begun(found.since_us if found is not None else entry.begins_us or now_us)
     zone = entry.zone or "UTC"
     fires = islice(preview(trigger, zone, now_us), FIRES_SHOWN)

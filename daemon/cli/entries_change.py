@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.runtime_side import (
     at_desk,
@@ -22,9 +21,9 @@ from daemon.cli.runtime_side import (
 from daemon.clock import SECOND_US
 from daemon.dispatch import RedisRuntimeStore
 from daemon.plural import counted
-from daemon.public import escaped
 from daemon.scheduler.layers import Setting
 from daemon.scheduler.layers.desk import ScheduleDesk
+from daemon.scheduler.layers.hold_note import HoldNote, read_hold, write_hold
 from daemon.scheduler.layers.override import PAUSE
 from daemon.scheduler.layers.ports import Edited
 from daemon.site import Site
@@ -134,8 +133,9 @@ def hold(*, site_file: Path, reason: str, span: str | None, author: str | None) 
     for_us = None if span is None else round(duration_s(span, "--for") * SECOND_US)
 
     async def work(desk: ScheduleDesk, store: RedisRuntimeStore, _: Site) -> None:
-        why = {"reason": reason, "author": author_or_user(author), "at": await desk.now_us()}
-        await store.gates.hold(json_text(why), for_us=for_us)
+        now_us = await desk.now_us()
+        note = HoldNote(reason, author_or_user(author), now_us, None if for_us is None else now_us + for_us)
+        await store.gates.hold(write_hold(note), for_us=for_us)
 
     at_desk(site_file, work)
     click.echo("all schedules are held", err=True)
@@ -152,4 +152,4 @@ def release(*, site_file: Path) -> None:
         return was
 
     was = at_desk(site_file, work)
-    click.echo("they were not held" if was is None else f"released; held was: {escaped(was)}", err=True)
+    click.echo("they were not held" if was is None else f"released; they were held {read_hold(was)}", err=True)

@@ -18,13 +18,13 @@ from daemon.cli.options import instant_us, site_option
 from daemon.cli.runtime_side import EXIT_NO, at_desk, author_option, author_or_user, reason_option, say_heard
 from daemon.clock import instant
 from daemon.dispatch import RedisRuntimeStore
-from daemon.keys import asked_id
+from daemon.keys import asked_id, asked_prefix
 from daemon.plural import counted
 from daemon.scheduler.errors import EntryRefused
 from daemon.scheduler.layers.added import Added
 from daemon.scheduler.layers.adding import added_from
 from daemon.scheduler.layers.desk import Known, Removed, ScheduleDesk
-from daemon.scheduler.layers.ports import Edited
+from daemon.scheduler.layers.ports import Edited, Table
 from daemon.scheduler.model import How, OverlapPolicy, parse_horizon
 from daemon.site import Site
 
@@ -61,7 +61,7 @@ def trigger(*, site_file: Path, name: str, overlap: str, reason: str, author: st
         now_us = await desk.now_us()
         task_id = asked_id(site.settings.site.name, known.id, now_us, request)
         data = {**_run_of(known), "at": written(now_us), "overlap": overlap}
-        one = Added(f"{known.id}.run.{request}", _name_of(known), data, author_or_user(author), now_us, reason, now_us - 1,
+        one = Added(asked_prefix(known.id, "run") + request, _name_of(known), data, author_or_user(author), now_us, reason, now_us - 1,
                     How.MANUAL, is_once=True, task_id=task_id, zone=_zone_of(known), kin=known.id)  # fmt: skip
         return task_id, await desk.add([one])
 
@@ -112,7 +112,7 @@ def backfill(
         now_us = await desk.now_us()
         horizon = (await store.horizons([known.id])).get(known.id)
         instants = _occurrences(known, horizon, from_us, min(to_us, now_us), limit)
-        entry_id = f"{known.id}.backfill.{request}"
+        entry_id = asked_prefix(known.id, "backfill") + request
         if not instants:
             return 0, entry_id, None
         data = {**_run_of(known), "at": [written(at_us) for at_us in instants], "catch_up": "all", "overlap": overlap}
@@ -172,8 +172,9 @@ def remove(*, site_file: Path, names: Sequence[str]) -> None:
     """Remove entries that were added. Exits with 1 if there are none of these names."""
 
     async def work(desk: ScheduleDesk, _: RedisRuntimeStore, __: Site) -> Removed:
+        there = await desk.store.read(Table.ADDED, names)
         for one in names:
-            if one in desk.definitions:
+            if one in desk.definitions and one not in there:
                 message = f'"{one}" was not added: it is an entry of the {desk.definitions[one].source}'
                 raise EntryRefused(message, hint=f"carillon entries set {one} enabled=false --reason …")
         return await desk.remove(names)

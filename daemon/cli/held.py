@@ -16,6 +16,7 @@ from daemon.dispatch import make_runtime_store, open_runtime_store
 from daemon.errors import BrokerDown
 from daemon.scheduler.layers.added import HELD, Added
 from daemon.scheduler.layers.desk import ScheduleDesk
+from daemon.scheduler.layers.ports import Table
 from daemon.scheduler.model import How
 from daemon.site import Site, check_entry
 
@@ -86,6 +87,19 @@ async def cancel_held(site: Site, task_ids: Sequence[str]) -> frozenset[str]:
         desk = ScheduleDesk((), store, site.settings.site.timezone)
         gone = await desk.remove([f"{HELD}{one}" for one in task_ids])
     return frozenset(one.removeprefix(HELD) for one in gone.ids)
+
+
+async def among_held(site: Site, task_ids: Sequence[str]) -> frozenset[str]:
+    """Say which of these tasks the schedule holds.
+
+    Raises:
+        BrokerDown: the broker does not answer.
+    """
+    if not task_ids or make_runtime_store(side_of(site), site.settings.site.name) is None:
+        return frozenset()
+    async with open_runtime_store(side_of(site), site.settings.site.name) as store:
+        there = await store.read(Table.ADDED, [f"{HELD}{one}" for one in task_ids])
+    return frozenset(one.removeprefix(HELD) for one in there)
 
 
 def _due_us(options: Mapping[str, Any], now_us: int) -> int:

@@ -1,4 +1,4 @@
-"""``carillon entries history`` and ``why``: what became of occurrences, from this daemon's copy of the history."""
+"""``carillon entries history``: what became of an entry's occurrences, from this daemon's copy of the history."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from typing import Any
 import click
 
 from daemon.cli.json_text import json_text
-from daemon.cli.options import instant_us, load_or_exit, site_option
+from daemon.cli.options import load_or_exit, site_option
 from daemon.cli.output import ago, print_table
-from daemon.clock import SECOND_US, SystemClock, instant
-from daemon.public import Public
-from daemon.scheduler.history import HistoryReader, explain
-from daemon.scheduler.history.why import Explanation, skip_text
-from daemon.scheduler.model import Entry
+from daemon.clock import SECOND_US, instant
+from daemon.scheduler.history import HistoryReader
+from daemon.scheduler.history.why import skip_text
 from daemon.scheduler.run import Run, RunState
-from daemon.scheduler.triggers import last_at_or_before
 from daemon.site import Site
 
 COUNT_LIMIT = 100_000
-LOOK_BACK_US = 400 * 86_400 * SECOND_US
 _COLUMNS = ("OCCURRENCE", "STATE", "LATE", "RAN", "WORKER", "HOW", "REASON", "TASK ID")
 
 
@@ -36,9 +32,12 @@ def history(*, site_file: Path, name: str, count: int, states: tuple[str, ...], 
     """Show what became of an entry's occurrences, the latest first. Exits with 1 if nothing is recorded."""
     site = load_or_exit(site_file)
     with HistoryReader(site.settings.site.state_dir) as reader:
-        runs = reader.runs(_identity(site, name), count=count, states=[RunState(state) for state in states])
+        wanted = [RunState(state) for state in states]
+        identity = identity_of(site, name)
+        identity = identity if reader.knows(identity) else reader.named(name) or identity
+        runs = reader.runs(identity, count=count, states=wanted, with_asked=True)
     if as_json:
-        click.echo(json_text({"entry": name, "runs": [_as_json(run) for run in runs]}))
+        click.echo(json_text({"entry": name, "runs": [run_as_json(run) for run in runs]}))
     elif runs:
         print_table(_COLUMNS, [_row(run) for run in runs])
     if not runs:
@@ -46,67 +45,22 @@ def history(*, site_file: Path, name: str, count: int, states: tuple[str, ...], 
         raise click.exceptions.Exit(1)
 
 
-@click.command()
-@site_option()
-@click.argument("name")
-@click.option(
-    "--at", "at", metavar="INSTANT", help="Ask about this instant (ISO 8601 with offset). [the last it was due]"
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def why(*, site_file: Path, name: str, at: str | None, as_json: bool) -> None:
-    """Say why an occurrence ran or did not, by the timing of the site file and what is recorded."""
-    site = load_or_exit(site_file)
-    now_us = SystemClock().now_us()
-    entry = _entry(site, name)
-    with HistoryReader(site.settings.site.state_dir) as reader:
-        identity = _identity(site, name)
-        at_us = _last_us(reader, identity, entry, now_us) if at is None else instant_us(at, "--at")
-        known = reader.knowledge(identity, at_us)
-    found = explain(entry.trigger if entry is not None else None, at_us, known, now_us)
-    if as_json:
-        click.echo(json_text({"entry": name, "at": _utc(at_us), **_told(found)}))
-    else:
-        click.echo(f"{name} at {_utc(at_us)}: {found.text}")
-
-
-def _last_us(reader: HistoryReader, identity: str, entry: Entry | None, now_us: int) -> int:
-    if entry is not None:
-        due_us = last_at_or_before(entry.trigger, now_us, after_us=now_us - LOOK_BACK_US)
-        if due_us is None:
-            raise click.UsageError(f'"{entry.name}" was not due in the last 400 days; ask about an instant with --at')
-        return due_us
-    last = reader.last([identity]).get(identity)
-    if last is None:
-        raise click.UsageError(f'"{identity}" is not in the site file, and nothing is recorded of it')
-    return last.occurrence_us
-
-
-def _entry(site: Site, name: str) -> Entry | None:
-    return next((one for one in site.entries if name in (one.name, one.id)), None)
-
-
-def _identity(site: Site, name: str) -> Public:
-    entry = _entry(site, name)
-    return Public(name) if entry is None else entry.id
-
-
-def _told(found: Explanation) -> dict[str, Any]:
-    return {
-        "finding": found.finding.value,
-        "text": found.text,
-        "run": None if found.run is None else _as_json(found.run),
-        "before": None if found.before_us is None else _utc(found.before_us),
-        "after": None if found.after_us is None else _utc(found.after_us),
-    }
-
-
 def _row(run: Run) -> tuple[str, ...]:
     is_skip = run.state is RunState.SKIPPED
     reason = skip_text(run.reason) if is_skip else run.reason
     if run.times > 1:
-        reason += f", {run.times} times until {_utc(run.last_us)}"
+        reason += f", {run.times} times until {utc_text(run.last_us)}"
     late = "" if is_skip else ago(run.lateness_us / SECOND_US)
-    return (_utc(run.occurrence_us), run.state.value, late, _ran(run), run.worker, run.how.value, reason, run.task_id)
+    return (
+        utc_text(run.occurrence_us),
+        run.state.value,
+        late,
+        _ran(run),
+        run.worker,
+        run.how.value,
+        reason,
+        run.task_id,
+    )
 
 
 def _ran(run: Run) -> str:
@@ -115,14 +69,20 @@ def _ran(run: Run) -> str:
     return f"{max(run.finished_us - run.started_us, 0) / SECOND_US:.3g} s"
 
 
-def _as_json(run: Run) -> dict[str, Any]:
+def identity_of(site: Site, name: str) -> str:
+    """Give what an entry of the site is known by; what is none of it goes by its own name."""
+    return next((one.id for one in site.definitions if name in (str(one.name), one.id)), name)
+
+
+def run_as_json(run: Run) -> dict[str, Any]:
     """Write a run for programs; instants as text, absent ones as null."""
     found = run._asdict()
     for name in [name for name in found if name.endswith("_us")]:
         at_us = found.pop(name)
-        found[name.removesuffix("_us")] = _utc(at_us) if at_us else None
+        found[name.removesuffix("_us")] = utc_text(at_us) if at_us else None
     return {**found, "state": run.state.value, "how": run.how.value}
 
 
-def _utc(at_us: int) -> str:
+def utc_text(at_us: int) -> str:
+    """Write an instant."""
     return instant(at_us).isoformat().replace("+00:00", "Z")

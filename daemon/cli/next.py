@@ -11,7 +11,8 @@ import click
 import orjson
 from pydantic_core import PydanticCustomError
 
-from daemon.cli.options import instant_us, load_or_exit, site_option, usage_error
+from daemon.cli.live_rows import load_with_rows
+from daemon.cli.options import instant_us, site_option, usage_error
 from daemon.cli.output import ago, print_table
 from daemon.clock import SECOND_US, SystemClock, instant
 from daemon.public import Public
@@ -86,7 +87,7 @@ def next_fires(
     if expression is not None:
         entries = [_ad_hoc(expression, zone or "UTC", dst or "cron")]
     elif site_file is not None:
-        entries = _chosen(load_or_exit(site_file).entries, entry)
+        entries = _chosen(load_with_rows(site_file).entries, entry)
     else:
         raise click.UsageError("give a site file (-c SITE) or an expression (--cron EXPR)")
     if is_summary and until_us is not None:

@@ -30,6 +30,7 @@ COLLECT_AFTER = (50_000, 20, 100)
 def run(site_file: Path, log_level: str, log_format: str) -> int:
     """Run the daemon until a signal ends it. Logs go to stderr."""
     os.umask(0o077)
+    gc.disable()  # until all is loaded: see _calm_collector
     _refuse_shadowed()
     site = load_or_exit(site_file)
 
@@ -76,6 +77,7 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
 
 
 def _refuse_shadowed() -> None:

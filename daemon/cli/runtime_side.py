@@ -14,6 +14,7 @@ import anyio
 import click
 
 from daemon.cli.celery_side import side_of
+from daemon.cli.live_rows import with_rows
 from daemon.cli.options import duration_s, load_or_exit
 from daemon.clock import SECOND_US, instant
 from daemon.dispatch import RedisRuntimeStore, open_runtime_store
@@ -64,12 +65,13 @@ def at_desk(site_file: Path, work: Callable[[ScheduleDesk, RedisRuntimeStore, Si
     Raises:
         DaemonError: the broker keeps none, does not answer, or what is asked for cannot be.
     """
-    site = load_or_exit(site_file)
-    return anyio.run(_at_desk, site, work)
+    return anyio.run(desk_of, load_or_exit(site_file), work)
 
 
-async def _at_desk(site: Site, work: Callable[[ScheduleDesk, RedisRuntimeStore, Site], Awaitable[T]]) -> T:
+async def desk_of(site: Site, work: Callable[[ScheduleDesk, RedisRuntimeStore, Site], Awaitable[T]]) -> T:
+    """Open what is kept of a site's schedule, and do ``work``; see ``at_desk``."""
     async with open_runtime_store(side_of(site), site.settings.site.name) as store:
+        site = await with_rows(site)
         desk = ScheduleDesk(site.definitions, store, site.settings.site.timezone, check=partial(check_entry, site))
         return await work(desk, store, site)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeout_option, yes_option
-from daemon.cli.held import cancel_held
+from daemon.cli.held import among_held, cancel_held
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import print_table
@@ -33,6 +34,7 @@ from daemon.scheduler.model import How
 from daemon.site import Site
 
 EXIT_NO = 1
+UNKNOWN = "UNKNOWN"
 FAILED = ("FAILURE", "REVOKED", "UNREADABLE")
 _COLUMNS = ("STATE", "TASK", "ID", "QUEUE", "WORKER", "SINCE / ETA")
 
@@ -75,15 +77,17 @@ def list_command(
 @timeout_option()
 @json_option()
 def show(*, site_file: Path, task_ids: Sequence[str], results: bool, timeout: str, as_json: bool) -> None:
-    """Show what is known of tasks: their stored result, or the worker that holds them.
+    """Show what is known of tasks: their stored result, or the worker that holds them; HELD if the schedule does.
 
     UNKNOWN: it waits in a queue, was never sent, or its result is forgotten. Exits with 1 if one of them has failed or is
     unknown.
     """
     timeout_s = duration_s(timeout, "--timeout")
 
-    async def work(client: Client, _: Site) -> tuple[list[TaskStanding], bool]:
-        return await standings(client, task_ids, timeout_s=timeout_s)
+    async def work(client: Client, site: Site) -> tuple[list[TaskStanding], bool]:
+        found, is_complete = await standings(client, task_ids, timeout_s=timeout_s)
+        held = await among_held(site, [one.task_id for one in found if one.state == UNKNOWN])
+        return [replace(one, state="HELD") if one.task_id in held else one for one in found], is_complete
 
     found, is_complete = ask(site_file, work)
     if as_json:
@@ -93,7 +97,7 @@ def show(*, site_file: Path, task_ids: Sequence[str], results: bool, timeout: st
         print_table(columns, [_standing(one, results=results) for one in found])
     if not is_complete:
         click.echo(INCOMPLETE, err=True)
-    if any(one.state in (*FAILED, "UNKNOWN") for one in found):
+    if any(one.state in (*FAILED, UNKNOWN) for one in found):
         raise click.exceptions.Exit(EXIT_NO)
 
 

@@ -242,7 +242,7 @@ class CeleryDispatcher:
 
     async def _publish(self, writes: list[Write]) -> list[WriteResult]:
         try:
-            results = await self._publisher.write(writes)
+            results = await self._publisher.write(writes, are_checked=True)
         except BrokerRefused as error:
             self._lost(error)
             return [WriteResult(Outcome.UNCERTAIN)] * len(writes)
@@ -262,8 +262,6 @@ class CeleryDispatcher:
             ticket.ttl_s,
         )
         messages = () if order.item is None else self._messages.make(order.item, now, routed)
-        if order.gate is None and order.record is None:
-            return Write(claim, messages)
         gate = order.gate
         if gate is not None and self._limits and order.item is not None:
             has_end = order.item.canvas is None or order.item.canvas["kind"] != "group"

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 
 from daemon.dispatch.gating import Gating
 from daemon.errors import BrokerDown
+from daemon.keys import SiteKey, site_key
 from daemon.ports import RunningTask
 from daemon.public import Public
 from shim.errors import ShimError
 from shim.guard import Slots
 from shim.link import Link
+from shim.script import Script
+
+_HOLD = Script("daemon.dispatch", "hold.lua")
 
 
 class RunGates:
@@ -22,6 +26,8 @@ class RunGates:
         gating = Gating(site, prefix)
         self._link = link
         self._hold_key = gating.hold_key
+        self._count_key = prefix + site_key(site, SiteKey.CHANGED)
+        self._channel = prefix + site_key(site, SiteKey.CHANGES)
         self._slots = Slots(link, running_key=gating.running_key, slots_prefix=gating.slots_prefix)
 
     async def release(self, task_ids: Sequence[str]) -> frozenset[str]:
@@ -37,12 +43,8 @@ class RunGates:
     async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
         """Hold all schedules, or go on; see ``Hold``."""
         with _answering():
-            if why is None:
-                await self._link.call("DEL", self._hold_key)
-            elif for_us is None:
-                await self._link.call("SET", self._hold_key, why)
-            else:
-                await self._link.call("SET", self._hold_key, why, "PX", max(1, -(-for_us // 1000)))
+            limit_ms = 0 if for_us is None else max(1, -(-for_us // 1000))
+            await _HOLD.run(self._link, [self._hold_key, self._count_key], [self._channel, why or "", str(limit_ms)])
 
     async def held(self) -> str | None:
         """Say why all schedules are held; see ``Hold``."""

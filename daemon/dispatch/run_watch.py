@@ -109,15 +109,17 @@ class RunWatch:
 
     def will_tell(self, task: str) -> bool:
         """Say whether the end of a task is told: by its stored result, or by its worker."""
-        if self._hears_tasks:
-            return True
+        if self._hears_tasks or not self.keeps_results:
+            return self._hears_tasks
         ignores = self._side.options_of(task).get("ignore_result")
-        return self.keeps_results and not (self._side.conf.get("task_ignore_result") if ignores is None else ignores)
+        return not (self._side.conf.get("task_ignore_result") if ignores is None else ignores)
 
     def sign_of(self, worker: str) -> WorkerSign:
         """Say when a worker was last heard; of an empty name nothing."""
+        if not worker:
+            return WorkerSign()
         now = self._now()
-        found = self._state.worker(worker, now) if worker else None
+        found = self._state.worker(worker, now)
         if found is None or found.heard_at is None:
             return WorkerSign(beats_at_work=self._pools.get(worker))
         has_left = found.offline_at is not None and (found.online_at is None or found.offline_at >= found.online_at)

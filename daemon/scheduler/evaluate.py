@@ -125,7 +125,7 @@ def _reach(entry: Entry, *, waits: bool) -> tuple[CatchUpPolicy, int | None, Ski
         limit_us = None
         if entry.overlap.policy is OverlapPolicy.QUEUE_ALL:
             policy = CatchUpPolicy.ALL
-        elif policy is CatchUpPolicy.SKIP:
+        elif entry.overlap.policy is OverlapPolicy.QUEUE_ONE or policy is CatchUpPolicy.SKIP:
             policy = CatchUpPolicy.ONE
     elif policy is CatchUpPolicy.SKIP:
         limit_us, why = GRACE_US, SkipReason.POLICY

@@ -42,14 +42,26 @@ class NoRuns:
 NO_RUNS = NoRuns()
 
 
+def needed_by(entry: Entry) -> frozenset[str]:
+    """Name what the templates of an entry are filled in with: the same for all of its occurrences."""
+    return needs((entry.args, entry.kwargs, entry.canvas))
+
+
 def make_item(
-    entry: Entry, headers: Mapping[str, object], site: Public, at_us: int, now_us: int, runs: LastRuns = NO_RUNS
+    entry: Entry,
+    headers: Mapping[str, object],
+    needed: frozenset[str],
+    site: Public,
+    at_us: int,
+    now_us: int,
+    runs: LastRuns = NO_RUNS,
 ) -> WorkItem:
     """Write what is to run for the occurrence of ``entry`` at ``at_us``.
 
     Args:
         entry: whose occurrence it is.
         headers: of the message.
+        needed: from ``needed_by``.
         site: the site's name.
         at_us: the occurrence.
         now_us: from when on the message lives.
@@ -57,7 +69,6 @@ def make_item(
     """
     task_id = entry.task_id or occurrence_id(site, entry.id, at_us)
     args, kwargs, canvas = entry.args, entry.kwargs, entry.canvas
-    needed = needs((args, kwargs, canvas))
     if needed:
         context = Context(
             site,
@@ -81,8 +92,8 @@ def make_item(
         time_limit_s=entry.time_limit_s,
         soft_time_limit_s=entry.soft_time_limit_s,
         headers=headers,
-        args_shown=repr(tuple(entry.args)),
-        kwargs_shown=repr(dict(entry.kwargs)),
+        args_shown=repr(tuple(entry.args)) if entry.args else "()",
+        kwargs_shown=repr(dict(entry.kwargs)) if entry.kwargs else "{}",
         canvas=canvas,
     )
 

@@ -16,7 +16,7 @@ from daemon.errors import BrokerDown
 from daemon.keys import entries_ledger
 from daemon.ports import Dispatcher, Emit, FaultPoint, Order, Settled, no_fault
 from daemon.public import Public
-from daemon.schedule_events import EntryPlanned, EntrySuperseded, ZonesChanged
+from daemon.schedule_events import EntryPlanned, EntrySuperseded, ScheduleForgotten, ZonesChanged
 from daemon.scheduler.agenda import Agenda
 from daemon.scheduler.evaluate import evaluate
 from daemon.scheduler.item import NO_RUNS, LastRuns
@@ -96,6 +96,7 @@ class Scheduler:
         station = Station(by, runs, counts_queues)
         self._offering = Offering(site, dispatcher, self._pace, clock, emit, station=station, at=at)
         self._zones = ZoneWatch()
+        self._forgotten_at_s: float | None = None
         self._pause_s = RETRY_FIRST_S
         self._stop = anyio.Event()
         self._told = anyio.Event()
@@ -205,7 +206,8 @@ class Scheduler:
                 elif standing.horizon != horizon or not self._agenda.is_planned(key):
                     self._plan(key, self._pace.now_us())
 
-    async def _adopt_some(self, standings: Sequence[Standing]) -> list[Standing]:
+    async def _read(self, standings: Sequence[Standing]) -> list[tuple[Standing, Order]]:
+        """Compare entries with what the broker remembers; give those it must be asked to adopt."""
         asked: list[tuple[Standing, Order]] = []
         by_ledger = defaultdict(list)
         for standing in standings:
@@ -216,13 +218,23 @@ class Scheduler:
             read = await self._dispatcher.read(ledger, names)
             self._pace.hear(asked_us, read.broker_us)
             for standing, name in zip(some, names, strict=True):
-                was_superseded = standing.is_superseded
-                adoption = adopt(standing, read.values.get(name), read.broker_us, SUSPECT_US)
-                self._offering.tell_adopted(standing, adoption)
-                if adoption.order is not None:
-                    asked.append((standing, adoption.order))
-                elif standing.is_superseded and not was_superseded and not adoption.is_shut:
-                    self._emit(EntrySuperseded(standing.entry.name))
+                order = self._compare(standing, read.values.get(name), read.broker_us)
+                if order is not None:
+                    asked.append((standing, order))
+        return asked
+
+    def _compare(self, standing: Standing, found: str | None, broker_us: int) -> Order | None:
+        was_superseded, was_known = standing.is_superseded, standing.horizon is not None
+        adoption = adopt(standing, found, broker_us, SUSPECT_US)
+        self._offering.tell_adopted(standing, adoption)
+        if adoption.order is not None and was_known and found is None:
+            self._forgotten(standing)
+        if standing.is_superseded and not was_superseded and not adoption.is_shut:
+            self._emit(EntrySuperseded(standing.entry.name))
+        return adoption.order
+
+    async def _adopt_some(self, standings: Sequence[Standing]) -> list[Standing]:
+        asked = await self._read(standings)
         settlements = await self._offering.dispatch([order for _, order in asked]) if asked else []
         again = []
         for (standing, order), settlement in zip(asked, settlements, strict=True):
@@ -239,6 +251,13 @@ class Scheduler:
             else:
                 again.append(standing)  # another daemon adopted it in between: look again
         return again
+
+    def _forgotten(self, standing: Standing) -> None:
+        """Tell, once for all entries, that the broker lost its memory."""
+        now_s = self._clock.monotonic_s()
+        if self._forgotten_at_s is None or now_s - self._forgotten_at_s >= READ_AGAIN_S:
+            self._emit(ScheduleForgotten(standing.entry.name))
+        self._forgotten_at_s = now_s
 
     async def _close_off(self, keys: Sequence[str]) -> None:
         """Have the broker remember which entries are disabled."""

@@ -197,7 +197,8 @@ class Horizon:
 def parse_horizon(text: str) -> Horizon | None:
     """Read what the broker remembers; ``None`` if it is not one of ours."""
     revision, *numbers = text.split(":")
-    if len(numbers) != len(_NUMBERS) or not all(one.isascii() and one.isdigit() for one in numbers):
+    digits = "".join(numbers)
+    if len(numbers) != len(_NUMBERS) or not all(numbers) or not (digits.isascii() and digits.isdigit()):
         return None
     return Horizon(revision, *map(int, numbers))
 

@@ -79,21 +79,25 @@ _NAMES = {
 }  # fmt: skip
 """What travels in a record; the instant is the stream's, the rest is learnt later."""
 
-_NEEDED = ("entry", "name", "occurrence_us", "state")
+_NEEDED = frozenset(("entry", "name", "occurrence_us", "state"))
 _KINDS: dict[str, type] = {"occurrence_us": int, "last_us": int, "times": int, "holds": bool}
+_UNLIKE_ANY = object()
+_WRITTEN = tuple(
+    (short, Run._fields.index(name), _UNLIKE_ANY if name in _NEEDED else Run._field_defaults[name])
+    for name, short in _NAMES.items()
+)
+"""Name in the record, place in the tuple, and the value that is left out."""
+
+_READ = tuple((name, short, _KINDS.get(name, str), name in _NEEDED) for name, short in _NAMES.items())
 _TEXT_LIMIT = 1000
 _INSTANT_LIMIT_US = 2**62
 
 
 def write_record(run: Run) -> str:
     """Write what an order takes along; it holds nothing of arguments or results."""
-    defaults = Run._field_defaults
-    run = run._replace(reason=run.reason[:_TEXT_LIMIT])
-    found = {
-        short: value.value if isinstance(value := getattr(run, name), Enum) else value
-        for name, short in _NAMES.items()
-        if name in _NEEDED or getattr(run, name) != defaults[name]
-    }
+    if len(run.reason) > _TEXT_LIMIT:
+        run = run._replace(reason=run.reason[:_TEXT_LIMIT])
+    found = {short: value for short, place, usual in _WRITTEN if (value := run[place]) != usual}
     return orjson.dumps(found).decode()
 
 
@@ -105,9 +109,14 @@ def read_record(text: str | bytes, settled_us: int) -> Run | None:
         return None
     if not isinstance(raw, dict):
         return None
-    given: dict[str, Any] = {name: raw[short] for name, short in _NAMES.items() if short in raw}
-    if not all(name in given for name in _NEEDED) or not all(_is_sound(name, given[name]) for name in given):
-        return None
+    given: dict[str, Any] = {}
+    for name, short, kind, is_needed in _READ:
+        if short in raw:
+            value = given[name] = raw[short]
+            if type(value) is not kind or not _is_bounded(value):
+                return None
+        elif is_needed:
+            return None
     try:
         given["state"], given["how"] = RunState(given["state"]), How(given.get("how", "clock"))
     except ValueError:
@@ -115,10 +124,5 @@ def read_record(text: str | bytes, settled_us: int) -> Run | None:
     return Run(**given, settled_us=settled_us)
 
 
-def _is_sound(name: str, value: object) -> bool:
-    kind = _KINDS.get(name, str)
-    if type(value) is not kind:
-        return False
-    if isinstance(value, str):
-        return len(value) <= _TEXT_LIMIT
-    return isinstance(value, int) and abs(value) <= _INSTANT_LIMIT_US
+def _is_bounded(value: Any) -> bool:
+    return len(value) <= _TEXT_LIMIT if isinstance(value, str) else abs(value) <= _INSTANT_LIMIT_US

@@ -11,7 +11,7 @@ from daemon.ports import Order, Settled, Settlement, Ticket
 from daemon.public import Public
 from daemon.scheduler.evaluate import GRACE_US, Past, Skipped, Verdict
 from daemon.scheduler.gating import gate_of, is_counted, takes_places
-from daemon.scheduler.item import NO_RUNS, LastRuns, make_item
+from daemon.scheduler.item import NO_RUNS, LastRuns, make_item, needed_by
 from daemon.scheduler.model import SHUT, Entry, Horizon, parse_horizon
 from daemon.scheduler.recording import run_record, skip_record
 
@@ -43,6 +43,7 @@ class Standing:
 
     Attributes:
         ledger: where the broker remembers it.
+        needed: what its templates are filled in with, once that was asked.
         horizon: what the broker is believed to remember.
         is_unwritten: the broker remembers nothing yet; the first order that is carried out writes it.
         suspect_until_us: occurrences up to here were pushed before and the broker forgot; they may have run.
@@ -58,6 +59,7 @@ class Standing:
     revision: str
     headers: dict[str, object]
     ledger: Public
+    needed: frozenset[str] | None = None
     horizon: Horizon | None = None
     is_unwritten: bool = False
     suspect_until_us: int = 0
@@ -78,7 +80,7 @@ class Standing:
         """Take over a changed entry; say whether what is known of it still holds, as its timing and place are the same."""
         if entry.revision != self.revision or entry.is_once != self.entry.is_once or self.is_superseded:
             return False
-        self.entry, self.headers = entry, _headers(entry)
+        self.entry, self.headers, self.needed = entry, _headers(entry), None
         return True
 
     @property
@@ -147,14 +149,18 @@ def plan_orders(
     if not verdict.due:
         if verdict.settled_us is None:
             return []
-        advanced = replace(horizon, at_us=verdict.settled_us)
+        settled = replace(horizon, at_us=verdict.settled_us)
         record = None if verdict.skipped is None else skip_record(entry, verdict.skipped, station.by)
-        return [Order(standing.ticket(_expected(standing), str(advanced), verdict.settled_us), None, None, record)]
+        return [Order(standing.ticket(_expected(standing), str(settled), verdict.settled_us), None, None, record)]
     orders: list[Order] = []
     expected = _expected(standing)
+    needed = standing.needed
+    if needed is None:
+        needed = standing.needed = needed_by(entry)
     for at_us in verdict.due[:1] if is_counted(entry) else verdict.due:
-        horizon = replace(horizon, at_us=at_us, runs=horizon.runs + 1)
-        made = make_item(entry, standing.headers, site, at_us, now_us, station.runs)
+        horizon = Horizon(horizon.revision, at_us, horizon.since_us, horizon.runs + 1)
+        advanced = str(horizon)
+        made = make_item(entry, standing.headers, needed, site, at_us, now_us, station.runs)
         gate = gate_of(entry, made.task_id, standing.evict)
         record = run_record(
             entry,
@@ -166,10 +172,10 @@ def plan_orders(
         )
         if not orders and verdict.skipped is not None:
             record = f"{skip_record(entry, verdict.skipped, station.by)}\n{record}"
-        ticket = standing.ticket(expected, str(horizon), at_us)
+        ticket = standing.ticket(expected, advanced, at_us)
         has_run = made.task_id in ran
         orders.append(Order(ticket, None if has_run else made, None if has_run else gate, record))
-        expected = str(horizon)
+        expected = advanced
     return orders
 
 
@@ -297,6 +303,8 @@ def _beginning(standing: Standing, found: str | None, broker_us: int, suspect_us
             return Horizon(standing.revision, broker_us, broker_us, here.runs)
         begins_us = standing.entry.begins_us if found is None else None
         begin_us = broker_us if begins_us is None else min(begins_us, broker_us)
+        if here is not None and broker_us < here.at_us <= broker_us + AHEAD_US:
+            begin_us = here.at_us  # a claim may run a little ahead of the broker's clock; the instant it took is taken
         return Horizon(standing.revision, begin_us, begin_us)
     if broker_us - known.at_us < suspect_us:
         standing.suspect_until_us = known.at_us

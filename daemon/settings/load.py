@@ -21,7 +21,8 @@ from daemon.settings.section import Section, keys_of
 from daemon.settings.sections import Settings
 from daemon.settings.toml_lines import TooDeep, key_lines
 
-FILE_LIMIT_BYTES = 16 << 20
+FILE_LIMIT_BYTES = 16 * 1024 * 1024
+DOTENV_LIMIT_BYTES = 1024 * 1024
 _SECRETS: Mapping[tuple[str, ...], str] = {
     ("celery", "broker_url"): "embedded",
     ("celery", "result_backend"): "embedded",
@@ -148,7 +149,7 @@ def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
     if not path.exists() or path.is_dir():
         return {}, []
     try:
-        text = read_text(path, FILE_LIMIT_BYTES)
+        text = read_text(path, DOTENV_LIMIT_BYTES)
     except FileUnusable as error:
         return {}, [Problem((), f"{path}: {error}")]
     # Values are taken as written: nothing is executed and nothing is interpolated.

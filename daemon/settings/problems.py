@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
 from typing import TypeAlias
 
 from daemon.public import escaped
@@ -81,7 +82,11 @@ def known_keys(keys: Iterable[str]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known word, as a hint; empty if none is near."""
-    names = list(known)
+    return _suggestion(word, tuple(known))
+
+
+@lru_cache(1024)  # a slip of a program is in thousands of entries
+def _suggestion(word: str, names: tuple[str, ...]) -> str:
     near = get_close_matches(word, names, n=1, cutoff=0.6)
     if not near:
         folded = {name.lower(): name for name in names}

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, PlainSerializer, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from daemon.public import Public
+from daemon.public import Public, escaped
 from daemon.settings.problems import did_you_mean
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
@@ -24,6 +24,7 @@ LONGEST_S = 3660 * 86400.0
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 _PORT_LIMIT = 65535
 _LABEL_LIMIT = 255
+_CUT = 64
 
 
 def wrong(message: str, hint: str = "") -> PydanticCustomError:
@@ -31,9 +32,14 @@ def wrong(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("value", "{message}", {"message": message, "hint": hint})
 
 
+def _cut(value: str) -> str:
+    """Show a text that may be anything, in a line."""
+    return escaped(value[:_CUT]) + "…" * (len(value) > _CUT)
+
+
 def _name(value: Any) -> Public:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        what = f'"{value[:64]}"' if isinstance(value, str) else "this"
+        what = f'"{_cut(value)}"' if isinstance(value, str) else "this"
         raise wrong(f"{what} is not a name", "1 to 64 of a-z, 0-9, dot, dash, underscore; a letter or digit first")
     return Public(value)
 

@@ -107,7 +107,7 @@ def test_run_refuses_a_wrong_site_with_all_its_problems(tmp_path: Path) -> None:
         "run", "-c", write_site(tmp_path, '[site]\nname = "x"\nstate_dir = "s"\n[schedule.a]\ntask = "t"\n')
     )
     assert done.returncode == 78
-    assert "exactly one of every and cron is needed" in done.stderr
+    assert "exactly one of every, cron, at, solar, rrule and triggers is needed" in done.stderr
 
 
 def test_run_says_which_port_is_taken(tmp_path: Path, valkey: ValkeyServer) -> None:

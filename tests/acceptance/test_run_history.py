@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from daemon.cli.entries import entries
 from daemon.errors import DaemonError, HistoryFailed
 from daemon.scheduler.history import HistoryReader, HistoryStore, Retention
+from daemon.scheduler.model import How
 from daemon.scheduler.run import Run, RunState
 from tests.support.builders import site_text, write_site
 from tests.support.command import carillon
@@ -113,4 +114,31 @@ def test_the_commands_say_what_is_and_what_is_not_recorded(tmp_path: Path) -> No
     assert json.loads(answer(site, "why", "nightly", "--json").stdout)["finding"] == "unknown"
     unknown = answer(site, "why", "nobody")
     assert isinstance(unknown.exception, SystemExit)
-    assert "is not in the site file, and nothing is recorded of it" in unknown.output
+    assert "is not in the schedule, and nothing is recorded of it" in unknown.output
+    assert "how the entry stands now is not known: " in unknown.output
+    with HistoryReader(state) as reader:
+        assert reader.runs("the-nightly.run.x", count=9, with_asked=True) == []
+
+
+def test_runs_that_someone_asked_for_are_among_those_of_their_entry(tmp_path: Path) -> None:
+    site = write_site(tmp_path, site_text(schedule=SCHEDULE, broker_url="redis://127.0.0.1:1/0"))
+    state = tmp_path / "state"
+    state.mkdir()
+    due_us = us("2026-11-20T02:00:00")
+    runs = [
+        Run("the-nightly", "nightly", due_us, RunState.ENQUEUED, settled_us=due_us, task_id="1"),
+        Run("the-nightly.run.0a", "nightly", due_us + 5, RunState.ENQUEUED, How.MANUAL, settled_us=due_us, task_id="2"),
+        Run("the-nightly.backfill.0b", "nightly", due_us - 86_400_000_000, RunState.FAILED, How.BACKFILL, settled_us=due_us, task_id="3"),
+        Run("the-nightly.run.own", "the-nightly.run.own", due_us, RunState.ENQUEUED, settled_us=due_us, task_id="4"),
+        Run("the-nightlyx", "other", due_us, RunState.ENQUEUED, How.MANUAL, settled_us=due_us, task_id="5"),
+    ]  # fmt: skip
+    store = HistoryStore(state, Retention(), due_us)
+    store.commit(runs, [], [], "1-1", due_us)
+    store.close()
+    shown = json.loads(answer(site, "history", "nightly", "--json").stdout)["runs"]
+    assert [run["task_id"] for run in shown] == ["2", "1", "3"]
+    latest = json.loads(answer(site, "history", "nightly", "--json", "--count", "1").stdout)["runs"]
+    assert [run["task_id"] for run in latest] == ["2"]
+    failed = json.loads(answer(site, "history", "nightly", "--json", "--state", "failed").stdout)["runs"]
+    assert [run["task_id"] for run in failed] == ["3"]
+    assert "by a backfill; it failed" in answer(site, "why", "nightly", "--at", "2026-11-19T02:00:00Z").stdout

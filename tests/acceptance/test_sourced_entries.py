@@ -179,6 +179,26 @@ def test_rows_of_django_celery_beat_run_and_are_written_back(
     assert message["headers"]["periodic_task_name"] == "Often Enough"
 
 
+def test_commands_see_the_rows_as_the_daemons_do(django_site: Path, project: DjangoProject) -> None:
+    project.run(
+        "PeriodicTask.objects.create(name='off', task='t', interval=IntervalSchedule.objects.get(), enabled=False)"
+    )
+    listed = carillon("entries", "list", "-c", django_site, "--json")
+    states = {row["entry"]: (row["state"], row["source"]) for row in json.loads(listed.stdout)["entries"]}
+    assert states == {"often-enough": ("on", "django"), "once": ("on", "django"), "off": ("disabled", "django")}
+    assert carillon("entries", "pause", "-c", django_site, "off", "--note", "x").returncode == 0
+    shown = carillon("next", "-c", django_site, "often-enough", "--count", "2")
+    assert [line.split("\t")[0] for line in shown.stdout.splitlines()[1:]] == ["often-enough"] * 2
+    path = Path(project.url.partition("///")[2])
+    hidden = path.with_suffix(".hidden")
+    path.rename(hidden)
+    try:
+        without = carillon("entries", "list", "-c", django_site)
+    finally:
+        hidden.rename(path)
+    assert (without.returncode, "the rows of [django_beat] are missing here: " in without.stderr) == (0, True)
+
+
 def test_a_database_that_is_away_is_reported_once_and_found_when_it_comes(
     django_site: Path, project: DjangoProject
 ) -> None:

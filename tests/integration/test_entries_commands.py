@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.cli.runtime_side import utc
 from tests.support.builders import site_text, write_site
 from tests.support.command_here import Done, carillon_here
 from tests.support.valkey import ValkeyServer
@@ -173,8 +174,10 @@ def test_all_schedules_are_held_and_released(site: Path, valkey: ValkeyServer) -
     held = json.loads(valkey.client.get("carillon:1:testsite:hold"))
     assert (held["reason"], held["author"]) == ("works", "ada@desk")
     assert 3500 < valkey.client.ttl("carillon:1:testsite:hold") <= 3600
-    assert "all schedules are held" in entries(site, "list").stderr
-    assert "works" in entries(site, "release").stderr
+    shown_us = held["at"] // 1_000_000 * 1_000_000
+    words = f"by ada@desk since {utc(shown_us)} until {utc(shown_us + 3_600_000_000)}: works"
+    assert entries(site, "list").stderr == f"all schedules are held {words}\n"
+    assert entries(site, "release").stderr == f"released; they were held {words}\n"
     assert valkey.client.get("carillon:1:testsite:hold") is None
     assert entries(site, "release").stderr == "they were not held\n"
 
@@ -340,6 +343,8 @@ def test_a_task_with_a_countdown_is_held_by_the_schedule_and_can_be_called_off(
     held = carillon_here("tasks", "held", "-c", site, "--json")
     assert [(one["task_id"], one["task"]) for one in json.loads(held.stdout)] == [("promised", "app.task")]
     assert SECRET not in held.stdout + entries(site, "list", "--held").stdout
+    shown = carillon_here("tasks", "show", "-c", site, "promised", "nobody", "--timeout", "100ms", "--json")
+    assert [one["state"] for one in json.loads(shown.stdout)] == ["HELD", "UNKNOWN"]
     again = carillon_here("send", "-c", site, "app.task", "--countdown", "1h", "--id", "promised")
     assert (again.code, "is there already" in again.stderr) == (65, True)
     gone = carillon_here("tasks", "cancel", "-c", site, "promised")

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from daemon.clock import SystemClock
-from daemon.run_events import HistoryDamaged, HistoryGap, HistoryLost, HistoryOpened
+from daemon.run_events import HistoryDamaged, HistoryGap, HistoryLost, HistoryOpened, RunRepeated
 from daemon.scheduler.history import FILE, History, HistoryReader
 from daemon.scheduler.run import RunState, write_record
 from daemon.scheduler.runs import RunBook
@@ -55,6 +55,25 @@ async def test_a_restart_goes_on_where_it_left_off(valkey: ValkeyServer, tmp_pat
         assert kept.book.last_success_us("nightly") == 4
         assert [one.occurrence_us for one in kept.open_runs] == [0, 1, 2, 3, 5, 6, 7]
         assert kept.heard(HistoryGap) == []
+
+
+@pytest.mark.parametrize("has_restarted", [False, True])
+async def test_an_occurrence_that_is_enqueued_again_under_its_id_is_told_as_repeated(
+    valkey: ValkeyServer, tmp_path: Path, *, has_restarted: bool
+) -> None:
+    write(valkey, map(run, range(30)))
+    async with keeping(valkey, tmp_path) as kept:
+        await until(lambda: len(kept.rows()) == 30)
+        if not has_restarted:
+            write(valkey, [run(29)])
+            await until(lambda: bool(kept.heard(RunRepeated)))
+            assert [one.occurrence_us for one in kept.heard(RunRepeated)] == [29]
+    if has_restarted:
+        write(valkey, [run(3)])  # too old for the book: the file knows
+        async with keeping(valkey, tmp_path) as kept:
+            await until(lambda: bool(kept.heard(RunRepeated)))
+            [told] = kept.heard(RunRepeated)
+            assert (told.occurrence_us, told.first_us < told.again_us, len(kept.rows())) == (3, True, 30)
 
 
 async def test_records_that_were_dropped_unread_are_told_as_a_gap(valkey: ValkeyServer, tmp_path: Path) -> None:

@@ -93,6 +93,37 @@ async def test_a_daemon_that_was_cut_off_catches_up_when_it_is_back(valkey: Valk
             await side.schedule.until(lambda entries: "new" in entries and entries["a"].pause is not None)
 
 
+async def test_a_broker_that_forgot_what_was_changed_is_told_of_once(valkey: ValkeyServer) -> None:
+    side = Side(valkey.url, SITE)
+    async with running(side), storing(valkey.url) as store:
+        at = desk(store, *SITE)
+        await at.change(await at.find_all(["a"]), PAUSE)
+        await side.schedule.until(lambda entries: "a" in entries and entries["a"].pause is not None)
+        valkey.client.flushall()
+        await side.schedule.until(lambda entries: entries["a"].pause is None)
+        await at.change(await at.find_all(["b"]), PAUSE)
+        await side.schedule.until(lambda entries: entries["b"].pause is not None)
+    assert side.warnings == ["changes-lost"]
+
+
+async def test_a_broker_that_forgot_nothing_but_a_hold_is_told_of_too(valkey: ValkeyServer) -> None:
+    side = Side(valkey.url, SITE)
+    async with running(side), storing(valkey.url) as store:
+        await side.schedule.until(lambda entries: len(entries) == 2)
+        await store.gates.hold('{"reason":"works"}', for_us=3600 * SECOND_US)
+        assert (await store.gates.held(), (await store.seen()).changes) == ('{"reason":"works"}', 1)
+        await heard_of(side, 1)
+        valkey.client.flushall()
+        await side.warned(1)
+    assert side.warnings == ["changes-lost"]
+
+
+async def heard_of(side: Side, changes: int) -> None:
+    with anyio.fail_after(LIMIT_S):
+        while side.layer._changes != changes:  # noqa: ASYNC110 - it announces itself to nobody
+            await anyio.sleep(0.01)
+
+
 async def test_what_cannot_be_is_disregarded_and_told_without_its_values(valkey: ValkeyServer) -> None:
     secret = "ZZPATIENT"
     override = (

@@ -24,10 +24,11 @@ PERIODS_S = (7, 10, 13)
 
 PLACES = st.integers(0, DAEMONS_MOST - 1)
 POLICIES = {policy.value: CatchUp(policy) for policy in CatchUpPolicy}
+BESIDE, FREE = Overlap(), Limit()
 EACH, LATEST = POLICIES["all"], POLICIES["one"]
 
 
-def _entry(name: str, catch_up: CatchUp, overlap: Overlap = Overlap(), limit: Limit = Limit(), **more: int) -> Entry:
+def _entry(name: str, catch_up: CatchUp, overlap: Overlap = BESIDE, limit: Limit = FREE, **more: int) -> Entry:
     return Entry(
         Public(name), Public("t"), Interval(10 * SECOND_US), catch_up, overlap=overlap, limit=limit,
         start_deadline_us=more.get("start_deadline_us"), max_runs=more.get("max_runs"),

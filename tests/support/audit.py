@@ -67,7 +67,9 @@ def faults(site: Site, broker: BrokerModel) -> list[str]:
     found += _unequal(broker, told)
     for name, versions in site.versions.items():
         mine = [one for one in told if one.run.entry == name]
-        found += _gaps(name, versions, _chain(broker, name), mine)
+        chain = _chain(broker, name)
+        found += _gaps(name, versions, chain, mine)
+        found += _uses(versions[0], chain)
         found += _reasons(site, name, versions[0], mine, owners)
         found += _crowds(site, versions[0], pushed[name])
         found += _rates(versions[0], pushed[name])
@@ -137,9 +139,6 @@ def _gaps(name: str, versions: Sequence[Entry], chain: Sequence[Horizon], told: 
     """Compare what the ledger went past with what the history tells."""
     by_revision = {entry.revision: entry for entry in versions}
     passed: Counter[int] = Counter()
-    most = versions[0].max_runs
-    if most is not None and any(horizon.runs > most for horizon in chain):
-        yield f"{name}: was enqueued more than {most} times"
     once = [entry for entry in versions if entry.is_once]
     for entry in once[:1] if chain else ():
         passed.update(instants(entry, chain[0].at_us - 1, chain[0].at_us))
@@ -161,6 +160,11 @@ def _gaps(name: str, versions: Sequence[Entry], chain: Sequence[Horizon], told: 
         yield f"{name}: {at_us} was passed over and is in no record"
     for at_us in accounted - passed:
         yield f"{name}: {at_us} is recorded and the ledger never went past it"
+
+
+def _uses(entry: Entry, chain: Sequence[Horizon]) -> Iterator[str]:
+    if entry.max_runs is not None and any(horizon.runs > entry.max_runs for horizon in chain):
+        yield f"{entry.id}: was enqueued more than {entry.max_runs} times"
 
 
 def _meant(versions: Sequence[Entry], run: Run) -> list[int]:

@@ -7,7 +7,7 @@ Runs take places, die and fall silent; all schedules are held now and then. Arou
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -87,7 +87,7 @@ def make_site(chance: random.Random, pace: int) -> list[Entry]:
     entries += [
         one("two-at-once", 200, limit=Limit(concurrency=2), overlap=Overlap(stale_us=STALE_US)),
         one("thrice-an-hour", 1500, limit=Limit(rate=Rate(3, pace * 3600 * SECOND_US))),
-        one("bursts", 150, limit=Limit(rate=Rate(10, pace * 1200 * SECOND_US))),
+        one("bursts", 60, limit=Limit(rate=Rate(2, pace * 100 * SECOND_US))),
         one(
             "all-limits",
             400,
@@ -162,11 +162,11 @@ class _Storm:
         weeks.end_us = START_US + round((self.length_s + QUIET_S) * SECOND_US)
         return weeks
 
-    async def _now_and_then(self, act: Callable[[], object], mean_s: float) -> None:
+    async def _now_and_then(self, act: Callable[[], Awaitable[None]], mean_s: float) -> None:
         while mean_s and not self.is_quiet:
             await anyio.sleep(self.chance.expovariate(1 / mean_s))
             if not self.is_quiet:
-                await act()  # type: ignore[misc]
+                await act()
 
     # -- daemons -------------------------------------------------------------------------------------------------------
 

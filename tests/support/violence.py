@@ -13,10 +13,11 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -32,7 +33,7 @@ from tests.support.valkey import ValkeyServer
 SKEW_S = 5.0
 LEDGER = "carillon:1:testsite:entries"
 ENTRY = '[schedule.e-{}]\ntask = "app.tick"\nevery = "1s"\ncatch_up = "all"\n'
-SETTLE_S = 12.0
+SETTLE_S = 8.0
 """All daemons run undisturbed for so long at the end; no clock is further off."""
 
 LIMIT_S = 120.0
@@ -56,6 +57,11 @@ class RoughLink(CutLink):
         del near
         await self._forth(reader, writer)
         writer.close()
+
+    def freeze(self) -> None:
+        """Hold back what comes from now on; what is held back already stays with it."""
+        if self._open.is_set():
+            super().freeze()
 
     def lead_to(self, port: int) -> None:
         """Lead to another server from now on."""
@@ -101,13 +107,20 @@ class Cluster:
 
     server: ValkeyServer
     chance: random.Random
+    skew_s: float
     daemons: list[SkewedDaemon] = field(default_factory=list)
     links: list[RoughLink] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
 
     async def harm(self, seconds: float, every_s: float) -> None:
         """Do harm for so long, some each ``every_s``; several harms overlap."""
-        harms: list[Callable[[int], Awaitable[None]]] = [self._kill, self._stop, self._cut_off, self._reset, self._lose]
+        harms: list[Callable[[int], Coroutine[Any, Any, None]]] = [
+            self._kill,
+            self._stop,
+            self._cut_off,
+            self._reset,
+            self._lose,
+        ]
         async with anyio.create_task_group() as tasks:
             ends_at = time.monotonic() + seconds
             while time.monotonic() < ends_at:
@@ -123,7 +136,7 @@ class Cluster:
             link.accept()
         until_us = int((time.time() + SETTLE_S) * SECOND_US)  # noqa: TID251 - the server's clock
         with anyio.fail_after(LIMIT_S):
-            while any(at_us < until_us for at_us, _ in (await run_sync(self.horizons)).values()):
+            while any(at_us < until_us for at_us, _ in (await run_sync(self.horizons)).values()):  # noqa: ASYNC110
                 await anyio.sleep(0.2)
 
     def horizons(self) -> dict[str, tuple[int, int]]:
@@ -191,7 +204,7 @@ class Cluster:
 
     async def start(self, place: int) -> None:
         """Start a daemon, its clock off by some other amount than before."""
-        self.daemons[place].skew(round(self.chance.uniform(-SKEW_S, SKEW_S) * SECOND_US))
+        self.daemons[place].skew(round(self.chance.uniform(-self.skew_s, self.skew_s) * SECOND_US))
         await run_sync(self.daemons[place].start)
 
     async def _kill(self, place: int) -> None:
@@ -237,10 +250,10 @@ def follow(replica: ValkeyServer, master: ValkeyServer) -> None:
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, server: ValkeyServer, *, daemons: int, entries: int, seed: int
+    folder: Path, server: ValkeyServer, *, daemons: int, entries: int, seed: int, skew_s: float = SKEW_S
 ) -> AsyncIterator[Cluster]:
     """Start daemons and wait until all are ready."""
-    made = Cluster(server, random.Random(seed))
+    made = Cluster(server, random.Random(seed), skew_s)
     schedule = "".join(map(ENTRY.format, range(entries)))
     async with AsyncExitStack() as stack:
         for place in range(daemons):

@@ -98,6 +98,7 @@ BUSY: tuple[object, ...] = (
     run_events.RunLost(BELL, START_US, Public("worker-gone")),
     run_events.HistoryOpened(5),
     schedule_events.OccurrenceWaiting(BELL, START_US, Public("overlap")),
+    run_events.RunRepeated(BELL, START_US, START_US, START_US),
 )
 
 
@@ -204,7 +205,8 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[28], "daemons", {}, 3),
         (BUSY[29], "alerts_total", {"channel": "email", "outcome": "sent"}, 1),
         (BUSY[30], "alerts_total", {"channel": "webhook", "outcome": "failed"}, 1),
-        (BUSY[-1], "occurrences_total", {"entry": "bell", "outcome": "waiting"}, 1),
+        (BUSY[-2], "occurrences_total", {"entry": "bell", "outcome": "waiting"}, 1),
+        (BUSY[-1], "runs_total", {"entry": "bell", "state": "repeated"}, 1),
         (BUSY[31], "runs_total", {"entry": "bell", "state": "succeeded"}, 1),
         (BUSY[31], "run_seconds_sum", {}, 7.0),
         (BUSY[32], "runs_total", {"entry": "bell", "state": "lost"}, 1),

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from daemon.clock import SECOND_US, instant
 from daemon.public import escaped
-from daemon.scheduler.layers.desk import Known
+from daemon.scheduler.layers.compose import Composed
 from daemon.scheduler.layers.hold_note import HoldNote
 from daemon.scheduler.layers.layer import Setting
-from daemon.scheduler.model import Horizon
+from daemon.scheduler.model import Entry, Horizon
 
 GRACE_US = 5 * SECOND_US
 """How long what was enqueued or passed over may take to reach this daemon's copy of the history."""
@@ -26,29 +26,46 @@ class Standing(NamedTuple):
     is_due: bool
 
 
-def standing(known: Known, horizon: Horizon | None, held: HoldNote | None, at_us: int, now_us: int) -> Standing | None:
-    """Say why an instant that has come left no record; ``None`` if how things stand now does not tell."""
-    never = _never(known, horizon, at_us)
+def standing(
+    composed: Composed | None, horizon: Horizon | None, held: HoldNote | None, at_us: int, now_us: int
+) -> Standing | None:
+    """Say why an instant that has come left no record; ``None`` if how things stand now does not tell.
+
+    ``composed`` is the entry as it stands; ``None`` if there is none.
+    """
+    never = _never(composed, horizon, at_us)
     if never is not None:
         return Standing(never, is_due=False)
+    if held is None and at_us > now_us - GRACE_US and not _is_behind(composed, horizon, now_us):
+        return Standing("it was due a moment ago, so it may not be recorded yet", is_due=True)
     if horizon is None:
-        return Standing("no daemon has taken the entry up yet", is_due=True)
+        return Standing("it was due, and no daemon has taken the entry up yet", is_due=True)
     if horizon.at_us >= at_us:
         return None
     if held is not None:
-        return Standing(f"all schedules are held {held}", is_due=True)
-    if at_us > now_us - GRACE_US:
-        return None
+        return Standing(f"it was due, and all schedules are held {held}", is_due=True)
     return Standing(
-        f"no daemon has settled it: all is accounted for up to {_at(horizon.at_us)}, and what came since waits for a"
+        f"it was due, and no daemon has settled it: all is accounted for up to {_at(horizon.at_us)}, and what came since waits for a"
         " place or a rate, or no daemon runs or reaches the broker",
         is_due=True,
     )
 
 
-def _never(known: Known, horizon: Horizon | None, at_us: int) -> str | None:
-    composed = known.composed
-    if known.definition is None or composed is None:
+def is_spent(entry: Entry, horizon: Horizon | None) -> bool:
+    """Say whether an entry has run as often as it may."""
+    return entry.max_runs is not None and horizon is not None and horizon.runs >= entry.max_runs
+
+
+def _is_behind(composed: Composed | None, horizon: Horizon | None, now_us: int) -> bool:
+    """Say whether an earlier occurrence than the last is not settled either, and has had the time."""
+    if horizon is None or composed is None or composed.entry is None:
+        return False
+    due_us = composed.entry.trigger.begun(horizon.since_us).next_after(horizon.at_us)
+    return due_us is not None and due_us <= now_us - GRACE_US
+
+
+def _never(composed: Composed | None, horizon: Horizon | None, at_us: int) -> str | None:
+    if composed is None:
         return "no entry of this name is in the schedule: it was removed, or it never was there"
     if composed.entry is None and not composed.is_enabled:
         origin = composed.provenance.get("enabled")
@@ -59,6 +76,8 @@ def _never(known: Known, horizon: Horizon | None, at_us: int) -> str | None:
         return f"the entry cannot be as it stands{more}"
     if horizon is not None and at_us <= horizon.since_us:
         return f"the entry is counted from {_at(horizon.since_us)}, when it was new or its timing was changed"
+    if horizon is not None and is_spent(composed.entry, horizon) and horizon.at_us < at_us:
+        return f"the entry has run max_runs times ({horizon.runs})"
     return None
 
 

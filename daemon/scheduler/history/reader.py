@@ -59,9 +59,7 @@ class HistoryReader:
     ) -> None:
         self._db.close()
 
-    def runs(
-        self, entry: str, *, count: int, states: Iterable[RunState] = (), with_asked: bool = False
-    ) -> list[Run]:
+    def runs(self, entry: str, *, count: int, states: Iterable[RunState] = (), with_asked: bool = False) -> list[Run]:
         """Give the latest runs of an entry, those in certain states if any are named, the latest first.
 
         ``with_asked`` adds the runs of it that someone asked for.
@@ -75,6 +73,15 @@ class HistoryReader:
                 (low, high, *wanted, count),
             )
         return sorted(found, key=lambda run: -run.occurrence_us)[:count]
+
+    def knows(self, entry: str) -> bool:
+        """Say whether anything is recorded of an entry."""
+        return bool(self._runs("entry = ? LIMIT 1", (entry,)))
+
+    def named(self, name: str) -> str | None:
+        """Give the id of the entry that was called so last: of one whose name the site file does not tell."""
+        found = self._runs("name = ? AND how = ? ORDER BY id DESC LIMIT 1", (name, How.CLOCK.value))
+        return found[0].entry if found else None
 
     def last(self, entries: Iterable[str]) -> dict[str, Run]:
         """Give the latest run of each entry, passed over ones included."""

@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from daemon.clock import Clock
 from daemon.errors import BrokerDown, HistoryFailed
 from daemon.ports import Emit
 from daemon.public import Public, reason
-from daemon.run_events import HistoryDamaged, HistoryGap, HistoryLost, HistoryOpened, HistoryPruned
+from daemon.run_events import HistoryDamaged, HistoryGap, HistoryLost, HistoryOpened, HistoryPruned, RunRepeated
 from daemon.scheduler.history.retention import Retention
 from daemon.scheduler.history.store import HistoryStore, is_damaged, put_aside
 from daemon.scheduler.ports import HistoryPage, HistoryRecord, HistorySource
@@ -31,6 +32,9 @@ WAIT_S = 5.0
 
 GATHER_S = 0.1
 """Pause after each page and each commit, in which more gathers."""
+
+BREATHER_RECORDS = 50
+"""After so many records, whatever else waits for the event loop gets its turn."""
 
 FRESH_LIMIT, CHANGED_LIMIT = 10_000, 20_000
 OPEN_LIMIT = 10_000
@@ -163,13 +167,21 @@ class History:
             if reading.cancel_called:
                 continue
             self._note_gap(page)
-            self._take(page.records)
-            if page.records:
-                self._place = page.records[-1].place
+            await self._take_page(page.records, reading)
             if len(self._fresh) >= FRESH_LIMIT:
                 await self._written.wait()
             if page.records:
                 await anyio.sleep(GATHER_S)
+
+    async def _take_page(self, records: Sequence[HistoryRecord], reading: anyio.CancelScope) -> None:
+        """Take what was read, a few at a time, unless the file stands elsewhere meanwhile."""
+        for first in range(0, len(records), BREATHER_RECORDS):
+            if reading.cancel_called:
+                return
+            some = records[first : first + BREATHER_RECORDS]
+            self._take(some)
+            self._place = some[-1].place
+            await anyio.lowlevel.checkpoint()
 
     def _note_gap(self, page: HistoryPage) -> None:
         if page.is_gap:
@@ -188,6 +200,8 @@ class History:
             if self._store is not None or (self._source is None and len(self._fresh) < FRESH_LIMIT):
                 self._fresh.append(known or run)
             if known is not None:
+                if known.task_id and known.settled_us != run.settled_us:
+                    self._repeated(run, known.settled_us)
                 continue  # read before
             self._book.take(run)
             if not run.state.is_over:
@@ -221,7 +235,7 @@ class History:
         commit = partial(store.commit, fresh, list(changed.values()), gaps, self._place, self._clock.now_us())
         try:
             async with self._turn:
-                await anyio.to_thread.run_sync(commit)
+                repeated = await anyio.to_thread.run_sync(commit)
         except BaseException as error:
             self._fresh = fresh + self._fresh
             self._changed = {**changed, **self._changed}
@@ -230,7 +244,12 @@ class History:
                 raise
             await self._failed(store, error, retry_s)
             return False
+        for run, first_us in repeated:
+            self._repeated(run, first_us)
         return True
+
+    def _repeated(self, run: Run, first_us: int) -> None:
+        self._emit(RunRepeated(Public(run.name), run.occurrence_us, first_us, run.settled_us))
 
     async def _prune(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from daemon.scheduler.history.retention import Growth, Retention
 from daemon.scheduler.history.schema import COLUMNS, FILE, OPEN_STATES, connect, row_of, run_of
 from daemon.scheduler.run import Run
 
+KEYS_AT_ONCE = 500
 PRUNE_ROWS = 1000
 """Rows that one step of pruning removes: no other write waits for longer than that."""
 
@@ -64,12 +65,14 @@ class HistoryStore:
 
     def commit(
         self, fresh: Sequence[Run], changed: Iterable[Run], gaps: Iterable[tuple[int, int]], place: str, now_us: int
-    ) -> None:
+    ) -> list[tuple[Run, int]]:
         """Add what is new, bring up to date what has changed, and note up to where the stream has been copied.
 
-        ``gaps`` are times (from, until) of which records may be missing.
+        ``gaps`` are times (from, until) of which records may be missing. Gives the runs among ``fresh`` that were enqueued before,
+        each with when that was.
         """
         with self._transaction():
+            repeated = list(self._repeated(fresh))
             before = self._db.total_changes
             self._db.executemany(_INSERT, map(row_of, fresh))
             self._rows += self._db.total_changes - before
@@ -85,6 +88,16 @@ class HistoryStore:
                 self._db.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (place,))
             self._db.execute("UPDATE watch SET seen_us = ? WHERE id = ?", (now_us, self._watch))
         self._growth.note(fresh)
+        return repeated
+
+    def _repeated(self, fresh: Sequence[Run]) -> Iterator[tuple[Run, int]]:
+        told = {run.key: run for run in fresh if run.task_id}
+        for some in batched(list(told), KEYS_AT_ONCE):
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT key, settled_us FROM run WHERE key IN ({marks})"  # noqa: S608 - our own words
+            for key, settled_us in self._db.execute(query, some):
+                if settled_us != told[key].settled_us:
+                    yield told[key], int(settled_us)
 
     # -- pruning -------------------------------------------------------------------------------------------------------
 
@@ -162,6 +175,12 @@ class HistoryStore:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+
+def batched(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Cut a row of keys into pieces."""
+    for first in range(0, len(keys), size):
+        yield keys[first : first + size]
 
 
 def is_damaged(error: BaseException) -> bool:

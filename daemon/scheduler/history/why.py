@@ -76,7 +76,7 @@ def explain(
     if at_us > now_us:
         return Explanation(Finding.NOT_YET, f"{_at(at_us)} has not come yet")
     if stands is not None:
-        return Explanation(Finding.WAITS, f"it was due, and {stands.text}")
+        return Explanation(Finding.WAITS, stands.text)
     return Explanation(Finding.UNKNOWN, _nothing(at_us, known, is_due=trigger is not None))
 
 

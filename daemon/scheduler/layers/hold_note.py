@@ -20,9 +20,8 @@ class HoldNote(NamedTuple):
 
     def __str__(self) -> str:
         """Say it in one line."""
-        parts = [f"by {self.author}" if self.author else "", _at("since", self.at_us), _at("until", self.until_us)]
-        who = " ".join(part for part in parts if part)
-        return escaped(f"{who}: {self.reason}" if who else self.reason)
+        parts = [f"by {self.author or 'someone'}", _at("since", self.at_us), _at("until", self.until_us)]
+        return escaped(f"{' '.join(part for part in parts if part)}: {self.reason}")
 
 
 def write_hold(note: HoldNote) -> str:

@@ -36,6 +36,14 @@ class Remarks:
             text = f"no entry fires until it can be read what was changed of them: {reason(error)}"
             self._warn("changes-unread", _SCHEDULE, text)
 
+    def lost(self, before: int, now: int) -> None:
+        """Tell that the broker knows of fewer changes than it did: pauses, holds and added entries may be gone with them."""
+        text = (
+            f"the broker knows of {now} changes, and had {before}: pauses, holds, what was set and what was added may be"
+            " gone; carillon entries list shows what there is"
+        )
+        self._warn("changes-lost", _SCHEDULE, text)
+
     def was_read(self) -> None:
         """Note that the schedule goes on."""
         self._is_refused = False

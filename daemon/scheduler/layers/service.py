@@ -231,6 +231,8 @@ class RuntimeLayer:
         seen = await self._store.seen()
         self._ahead_us = seen.broker_us - asked_us
         was_told = self._changes != count  # while the question was under way; the answer may be older
+        if seen.changes < count and not was_told:
+            self._remarks.lost(count, seen.changes)
         if self._is_behind or (seen.changes != self._changes and not was_told):
             self._changes = seen.changes
             self._is_behind = False

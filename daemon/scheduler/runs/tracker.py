@@ -27,6 +27,7 @@ SWEEP_IDS, ASK_IDS = 1000, 100
 ASK_PAUSE_S = 0.5
 RECOVER_EVERY_S = 30.0
 RETRY_S = 2.0
+UNSTORED_FIRST_S = 5.0
 GATHER_S = 0.05
 LINGER_S = 3.0
 LOST_KEPT_US = 7200 * SECOND_US
@@ -127,7 +128,7 @@ class Tracker:
         if len(self._runs) >= TRACKED_LIMIT:
             self._drop(next(iter(self._runs)))
         self._runs[task_id] = tracked
-        self._looks.plan(task_id, now_s + FIRST_S)
+        self._looks.plan(task_id, now_s + self._first_s(tracked.run))
         if tracked.run.holds:
             self._watch.listen_for(task_id)
             self._asks.plan(task_id, now_s + self._patience.ask_first_s)
@@ -236,8 +237,12 @@ class Tracker:
         elif judgement is Judgement.ASK and not self._asks.is_planned(task_id):
             self._asks.plan(task_id, now_s)
         if task_id in self._runs:
-            self._looks.plan(task_id, now_s + pause_s(age_us / SECOND_US))
+            self._looks.plan(task_id, now_s + pause_s(age_us / SECOND_US, self._first_s(tracked.run)))
         self._wake.set()
+
+    def _first_s(self, run: Run) -> float:
+        """Say how soon to look at a young run. Without a stored result there is nothing to see for a while."""
+        return FIRST_S if run.holds or self._watch.keeps_results else UNSTORED_FIRST_S
 
     def _conclude(self, tracked: Tracked, judgement: Judgement, now_us: int) -> None:
         state = _STATES.get(judgement, RunState.LOST)

@@ -93,8 +93,10 @@ def test_an_occurrence_that_waited_long_is_not_taken_for_one_that_was_missed() -
     assert _due(_verdict(late, catch_up=CatchUp(SKIP), past=Past(waits=True))) == [10]
 
 
-def test_of_several_that_wait_the_latest_runs_and_the_others_are_accounted_for() -> None:
-    verdict = _verdict(35, past=Past(waits=True), overlap=Overlap(OverlapPolicy.QUEUE_ONE))
+@pytest.mark.parametrize("policy", list(CatchUpPolicy))
+def test_of_several_that_wait_the_latest_runs_and_the_others_are_accounted_for(policy: CatchUpPolicy) -> None:
+    overlap = Overlap(OverlapPolicy.QUEUE_ONE)
+    verdict = _verdict(35, past=Past(waits=True), overlap=overlap, catch_up=CatchUp(policy))
     assert _due(verdict) == [30]
     assert verdict.skipped is not None
     assert (verdict.skipped.count, verdict.skipped.reason) == (2, SkipReason.COALESCED)

@@ -154,3 +154,27 @@ def test_a_damaged_file_is_told_from_one_that_is_busy_and_is_never_deleted(tmp_p
     aside = put_aside(tmp_path, 77)
     assert aside.name == f"{FILE}.damaged-77"
     assert aside.read_bytes() == b"x" * 5000
+
+
+# -- repeats -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_enqueued_before_is_given_with_when_that_was_and_kept_as_it_was(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        assert store.commit([settled(1), settled(2)], [], [], "2-0", 2) == []
+        again = settled(2)._replace(settled_us=9)
+        assert store.commit([again, settled(3)], [], [], "9-0", 9) == [(again, 2)]
+        assert store.rows == 3
+
+
+def test_the_same_record_read_twice_is_no_repeat(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.commit([settled(number) for number in range(1200)], [], [], "", 1)
+        assert store.commit([settled(number) for number in range(1200)], [], [], "", 1) == []
+
+
+def test_occurrences_that_were_passed_over_are_never_repeats(tmp_path: Path) -> None:
+    skipped = settled(1, RunState.SKIPPED)._replace(task_id="")
+    with opened(tmp_path) as store:
+        store.commit([skipped], [], [], "", 1)
+        assert store.commit([skipped._replace(settled_us=7)], [], [], "", 7) == []

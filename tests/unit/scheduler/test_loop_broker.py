@@ -202,6 +202,7 @@ async def test_a_broker_that_lost_everything_is_given_the_last_occurrence_again(
     assert sorted(world.ids) == sorted([*ids(entries[0], *minutes), *ids(entries[1], hour)])
     repeated = {str(event.entry): event.had_run for event in daemon.heard(schedule_events.OccurrenceRepeated)}
     assert repeated == {"minute": False, "hour": False}
+    assert len(daemon.heard(schedule_events.ScheduleForgotten)) == 1
 
 
 @story

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.settings.load import FILE_LIMIT_BYTES
 from tests.support.site_files import (
     ENTRY,
     HEAD,
@@ -39,7 +40,7 @@ UNREADABLE = {
     "a table of 20,000 parts": (f"{HEAD}[{'a.' * 20_000}b]\n", "site.toml:4: a key of more than 16 parts"),
     "bytes that are not UTF-8": (b"# caf\xe9\n", "site.toml: not UTF-8 (byte 5)"),
     "UTF-16": ("[site]".encode("utf-16"), "site.toml: not UTF-8 (byte 0)"),
-    "more than a mebibyte": (b"#" * (1024 * 1024 + 1), "site.toml: larger than 1048576 bytes"),
+    "more than 16 MiB": (b"#" * (FILE_LIMIT_BYTES + 1), "site.toml: larger than 16777216 bytes"),
     "nothing": ("", "site.toml site: is missing"),
     "no site": ("[celery]\n", "site.toml:1 site: is missing"),
 }
@@ -50,8 +51,8 @@ def test_a_file_that_is_no_site_at_all_gives_one_problem(tmp_path: Path, text: s
     assert problem_lines(tmp_path, text) == [expected]
 
 
-def test_a_file_of_exactly_a_mebibyte_is_read(tmp_path: Path) -> None:
-    assert problem_lines(tmp_path, HEAD + "#" * (1024 * 1024 - len(HEAD))) == []
+def test_a_file_of_exactly_16_mebibytes_is_read(tmp_path: Path) -> None:
+    assert problem_lines(tmp_path, HEAD + "#" * (FILE_LIMIT_BYTES - len(HEAD))) == []
 
 
 def test_a_missing_file_is_one_problem(tmp_path: Path) -> None:
