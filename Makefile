@@ -93,7 +93,7 @@ fmt: $(VENV)/.dev ## put the code into its form
 bench: $(VENV)/.bench ## measure side by side with celery beat, python-hl7 and celery send_task
 	@PYTHONPATH=. $(BIN)/python -m benchmarks
 
-prove: $(VENV)/.dev $(SERIES_READY) ## a million schedules over clock changes, against slow oracles and every Celery (hours; ARGS="--minutes 10")
+prove: $(VENV)/.dev $(SERIES_READY) ## a million schedules over clock changes, against slow oracles and every Celery (ARGS="--minutes 10")
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove $(ARGS)
 
 prove-daemons: $(VENV)/.dev ## 200,000 occurrences of five daemons that are killed, stopped, cut off and lied to (a quarter of an hour; ARGS="--minutes 1")

@@ -1,6 +1,7 @@
-"""The proof that schedules keep to their rules when clocks change: a numbered row of cases, each with its oracle.
+"""The proof that schedules keep to their rules when clocks change: a numbered row of windows, each with its oracle.
 
-A case is drawn from its number alone. Odd rows and even rows, old Celery and new: ``KINDS`` says who is asked.
+A window is an expression, a zone and a few hours or days about a clock change, drawn from its number alone. Its oracle says when it
+fires; what comes next is then asked from ``STARTS`` random instants in it, each a case. ``KINDS`` says who is asked.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,6 +29,9 @@ KINDS = (*["policy"] * 4, "celery 5.7", "celery 5.6", "celery 5.5", "celery 5.4"
 ODD = ("beat 5.4", "Asia/Pyongyang")
 """The one zone whose clocks skipped the rest of an hour before midnight: beat up to 5.6 compares the dates of the last fire
 and of now, and loses what was due in that half hour. We do not."""
+
+STARTS = 24
+"""Random instants in each window from which the next fire is asked for."""
 
 NEAR_S = 27 * 3600
 POLICIES = (
@@ -126,8 +131,9 @@ class Proof:
             fold=policy.fold.value,
             debian=policy.fixed_only,
         )
-        ours = fires_of(lambda: Cron(case.text, case.zone, policy), case.start_s, case.end_s)
-        return _compared(number, f"policy {policy.name}", case, ours, theirs)
+        return _compared(
+            number, f"policy {policy.name}", case, _made(lambda: Cron(case.text, case.zone, policy)), theirs
+        )
 
     def _celery(self, number: int, kind: str, case: Case) -> Difference | None:
         what, series = kind.split()
@@ -140,10 +146,10 @@ class Proof:
             change,
             "polled" if what == "beat" else "chain",
         )
+        ours = _made(lambda: Crontab(case.text, case.zone, _MODES[kind]))
         if not Pattern(case.text, both=True).possible:
-            ours, theirs = fires_of(lambda: Crontab(case.text, case.zone), case.start_s, case.end_s), []
+            theirs = []
         else:
-            ours = fires_of(lambda: Crontab(case.text, case.zone, _MODES[kind]), case.start_s, case.end_s)
             theirs = celery_chain.fires(*question) if series == "5.7" else self._ask(series, *question)
         return _compared(number, kind, case, ours, theirs)
 
@@ -153,15 +159,20 @@ class Proof:
         return self._series[series].ask(*question)
 
 
-def fires_of(make: Callable[[], Trigger], start_s: int, end_s: int) -> list[int]:
-    """Give the instants of a trigger in [start, end), in seconds; none if it is refused."""
-    found: list[int] = []
+def _made(make: Callable[[], Trigger]) -> Trigger | None:
+    """Make a trigger; ``None`` if it is refused, as what never fires is."""
     with suppress(TriggerInvalid):
-        trigger = make()
-        at_us = trigger.next_after(start_s * SECOND_US - 1)
-        while at_us is not None and at_us < end_s * SECOND_US:
-            found.append(at_us // SECOND_US)
-            at_us = trigger.next_after(at_us)
+        return make()
+    return None
+
+
+def fires_of(trigger: Trigger | None, start_s: int, end_s: int) -> list[int]:
+    """Give the instants of a trigger in [start, end), in seconds."""
+    found: list[int] = []
+    at_us = None if trigger is None else trigger.next_after(start_s * SECOND_US - 1)
+    while trigger is not None and at_us is not None and at_us < end_s * SECOND_US:
+        found.append(at_us // SECOND_US)
+        at_us = trigger.next_after(at_us)
     return found
 
 
@@ -178,8 +189,21 @@ def _changes_near(case: Case) -> list[int]:
     return [at for at in near if case.start_s - NEAR_S <= at <= case.end_s]
 
 
-def _compared(number: int, kind: str, case: Case, ours: list[int], theirs: list[int]) -> Difference | None:
-    if ours == theirs:
-        return None
-    missing, extra = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
-    return Difference(number, kind, str(case), missing, extra)
+def _compared(number: int, kind: str, case: Case, trigger: Trigger | None, theirs: list[int]) -> Difference | None:
+    """Compare the fires of the whole window, and what comes next from instants in it."""
+    ours = fires_of(trigger, case.start_s, case.end_s)
+    if ours != theirs:
+        missing, extra = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
+        return Difference(number, kind, str(case), missing, extra)
+    chance = random.Random(-1 - number)
+    for _ in range(STARTS if trigger is not None else 0):
+        assert trigger is not None
+        start_us = chance.randrange(case.start_s * SECOND_US, case.end_s * SECOND_US)
+        found_us = trigger.next_after(start_us)
+        found = None if found_us is None or found_us >= case.end_s * SECOND_US else found_us // SECOND_US
+        place = bisect_right(theirs, start_us / SECOND_US)
+        wanted = theirs[place] if place < len(theirs) else None
+        if found != wanted:
+            what = f"{case}, after {start_us} us"
+            return Difference(number, kind, what, [] if wanted is None else [wanted], [] if found is None else [found])
+    return None
