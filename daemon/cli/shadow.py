@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -60,11 +61,9 @@ def shadow(*, site_file: Path, span: str, tolerance: str, sender: str, as_json: 
         message = f"{site_file} has no entries that are enabled and send a single task"
         raise click.UsageError(message)
     watch = _Watch(site, entries, tolerance_us, sender, as_json=as_json)
-    try:
-        anyio.run(watch.run, span_us)
-    except KeyboardInterrupt:
-        watch.end(SystemClock().now_us() - tolerance_us - LAG_US)
-        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+    anyio.run(watch.run, span_us)
+    if watch.is_interrupted:
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
     if not watch.shadow.heard and watch.shadow.due:
         click.echo(_UNHEARD, err=True)
         raise click.exceptions.Exit(EXIT_UNHEARD)
@@ -79,6 +78,7 @@ class _Watch:
         self._site, self._entries, self._tolerance_us = site, entries, tolerance_us
         self._sender, self._as_json = sender, as_json
         self._clock, self._is_skew_told = SystemClock(), False
+        self.is_interrupted = False
         self._begin(self._clock.now_us())
 
     def _begin(self, from_us: int) -> None:
@@ -87,10 +87,11 @@ class _Watch:
 
     async def run(self, span_us: int) -> None:
         """Listen for so long, and then report."""
-        margin_us = self._tolerance_us + LAG_US
+        margin_us, end_us = self._tolerance_us + LAG_US, self._from_us + span_us
         async with open_site_client(side_of(self._site)) as client, anyio.create_task_group() as tasks:
             sent = SentTasks(client, self._clock, heard=self._heard, missed=self._missed)
             tasks.start_soon(sent.run)
+            tasks.start_soon(self._heed_signals, tasks.cancel_scope)
             await sent.opened()
             self._begin(self._clock.now_us())
             end_us = self._from_us + span_us
@@ -102,7 +103,14 @@ class _Watch:
             if sent.deaf_since_us is not None:
                 self._missed(sent.deaf_since_us, end_us)
             tasks.cancel_scope.cancel()
-        self.end(end_us)
+        self.end(self._clock.now_us() - margin_us if self.is_interrupted else end_us)
+
+    async def _heed_signals(self, scope: anyio.CancelScope) -> None:
+        """End the watch early when asked to, also where a shell has its background jobs ignore Ctrl-C."""
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                self.is_interrupted = True
+                scope.cancel()
 
     def _begun(self, end_us: int) -> None:
         left_out = len(self._site.entries) - len(self._entries)

@@ -180,13 +180,16 @@ def test_what_cannot_be_watched_is_refused(tmp_path: Path, broker: str, schedule
     assert words in done.stderr
 
 
-def test_an_interrupted_watch_tells_what_it_saw_so_far(tmp_path: Path, valkey: ValkeyServer) -> None:
+@pytest.mark.parametrize("signal_number", [2, 15])
+def test_an_interrupted_watch_tells_what_it_saw_so_far(
+    tmp_path: Path, valkey: ValkeyServer, signal_number: int
+) -> None:
     site = write_site(tmp_path, site_text(broker_url=valkey.url, schedule=HOURLY))
     with watching(site, "--for", "1h", "--tolerance", "1s") as watch:
         send(valkey.url, "ward.hourly")
         send(valkey.url, "ward.more")
         wait_until(lambda: valkey.client.llen("celery") == 2)
-        watch.send_signal(2)
+        watch.send_signal(signal_number)
         code, _, summary, _ = ended(watch)
     assert code == 130
     assert set(summary["entries"]) == {"hourly"}
