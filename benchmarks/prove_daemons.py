@@ -50,7 +50,7 @@ async def _stale_replica(folder: Path, seconds: float, seed: int) -> int:
                 f"  {len(lost):,} writes lost by the fail-over: {len(again):,} pushed again under the same id, "
                 f"{len(silent):,} of them reported by nobody"
             )
-            return failed + len(lost - again)
+            return failed + len(lost - again) + len(silent)
 
 
 def _report(what: str, made: Cluster, found: Sum) -> int:

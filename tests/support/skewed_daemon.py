@@ -16,6 +16,7 @@ from daemon.clock import SystemClock
 from daemon.composition import Daemon, Surroundings
 from daemon.log import Log, install
 from daemon.notify import Notifier
+from daemon.run_events import RunRepeated
 from daemon.schedule_events import OccurrenceRepeated
 from daemon.site import check_site
 
@@ -39,7 +40,7 @@ def main() -> None:
     install(log)
 
     def emit(event: object) -> None:
-        if isinstance(event, OccurrenceRepeated):
+        if isinstance(event, (OccurrenceRepeated, RunRepeated)):
             line = {"action": "repeated", "entry": event.entry, "at_us": event.occurrence_us}
             sys.stderr.write(json.dumps(line) + "\n")
         log(event)
