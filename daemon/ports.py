@@ -195,26 +195,6 @@ class Runs(Protocol):
         ...
 
 
-class Hold(Protocol):
-    """The one switch that holds all schedules of a site."""
-
-    async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
-        """Hold all schedules from now on, or go on with ``None``; ``for_us`` says when they go on by themselves.
-
-        Raises:
-            BrokerDown: the broker does not answer; it may have been done.
-        """
-        ...
-
-    async def held(self) -> str | None:
-        """Say why all schedules are held; ``None`` if they are not.
-
-        Raises:
-            BrokerDown: the broker does not answer.
-        """
-        ...
-
-
 class Dispatcher(Protocol):
     """The way to the Celery queues."""
 

@@ -280,14 +280,6 @@ class CeleryDispatcher:
         """List the tasks that hold slots; see ``Runs``."""
         return await self._gates.running()
 
-    async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
-        """Hold all schedules, or go on; see ``Hold``."""
-        await self._gates.hold(why, for_us=for_us)
-
-    async def held(self) -> str | None:
-        """Say why all schedules are held; see ``Hold``."""
-        return await self._gates.held()
-
     async def revoke(self, task_ids: Sequence[str], *, terminate: bool) -> None:
         """Keep tasks from starting; with ``terminate`` also stop those that have started.
 

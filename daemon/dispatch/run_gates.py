@@ -41,13 +41,21 @@ class RunGates:
             return [RunningTask(*holder) for holder in await self._slots.holders()]
 
     async def hold(self, why: str | None, *, for_us: int | None = None) -> None:
-        """Hold all schedules, or go on; see ``Hold``."""
+        """Hold all schedules from now on, or go on with ``None``; ``for_us`` says when they go on by themselves.
+
+        Raises:
+            BrokerDown: the broker does not answer; it may have been done.
+        """
         with _answering():
             limit_ms = 0 if for_us is None else max(1, -(-for_us // 1000))
             await _HOLD.run(self._link, [self._hold_key, self._count_key], [self._channel, why or "", str(limit_ms)])
 
     async def held(self) -> str | None:
-        """Say why all schedules are held; see ``Hold``."""
+        """Say why all schedules are held; ``None`` if they are not.
+
+        Raises:
+            BrokerDown: the broker does not answer.
+        """
         with _answering():
             found: bytes | None = await self._link.call("GET", self._hold_key)
         return None if found is None else found.decode(errors="replace")

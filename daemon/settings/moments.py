@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import PlainSerializer, PlainValidator
@@ -121,11 +121,6 @@ def _weekday(value: Any) -> str:
 
 def _iso(value: date) -> str:
     return value.isoformat()
-
-
-def day_end(day: date) -> datetime:
-    """Give the last microsecond of a date."""
-    return datetime.combine(day, time.max)
 
 
 Moment = Annotated[datetime, PlainValidator(parse_moment), PlainSerializer(_iso, when_used="json")]

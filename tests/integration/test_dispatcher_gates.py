@@ -85,7 +85,7 @@ async def test_each_refusal_tells_what_the_port_promises(valkey: ValkeyServer) -
         [first, *refused] = await dispatcher.dispatch(
             [order("one", full, used), order("two", full), order("three", used), order("four", Slot("x", 0, 1))]
         )
-        await dispatcher.hold('{"reason":"move"}')
+        await dispatcher._gates.hold('{"reason":"move"}')
         held = await dispatcher.dispatch([order("five"), order("six", heeds_hold=False)])
     assert first.outcome is Settled.ENQUEUED
     assert refused[:2] == [
@@ -126,15 +126,15 @@ async def test_a_place_that_is_released_is_taken_by_the_next(valkey: ValkeyServe
 
 async def test_a_hold_is_read_lifted_and_ends_by_itself(valkey: ValkeyServer) -> None:
     async with dispatching(valkey.url) as dispatcher:
-        assert await dispatcher.held() is None
-        await dispatcher.hold("first")
-        await dispatcher.hold("second")
-        assert (await dispatcher.held(), valkey.client.ttl(f"{BASE}:hold")) == ("second", -1)
-        await dispatcher.hold(None)
-        assert await dispatcher.held() is None
-        await dispatcher.hold("for an hour", for_us=3600 * SECOND_US)
+        assert await dispatcher._gates.held() is None
+        await dispatcher._gates.hold("first")
+        await dispatcher._gates.hold("second")
+        assert (await dispatcher._gates.held(), valkey.client.ttl(f"{BASE}:hold")) == ("second", -1)
+        await dispatcher._gates.hold(None)
+        assert await dispatcher._gates.held() is None
+        await dispatcher._gates.hold("for an hour", for_us=3600 * SECOND_US)
         assert 0 < valkey.client.ttl(f"{BASE}:hold") <= 3600
-        await dispatcher.hold("for no time", for_us=1)
+        await dispatcher._gates.hold("for no time", for_us=1)
         await until(lambda: valkey.client.exists(f"{BASE}:hold") == 0)
 
 
@@ -143,8 +143,8 @@ async def test_without_a_broker_all_of_it_says_so() -> None:
         for asking in (
             dispatcher.release(["one"]),
             dispatcher.running(),
-            dispatcher.hold("why"),
-            dispatcher.held(),
+            dispatcher._gates.hold("why"),
+            dispatcher._gates.held(),
             dispatcher.revoke(["one"], terminate=False),
         ):
             with pytest.raises(BrokerDown):

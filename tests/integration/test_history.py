@@ -40,7 +40,9 @@ async def test_what_became_of_a_run_is_written(valkey: ValkeyServer, tmp_path: P
         ended = kept.open_runs[0]._replace(state=RunState.FAILED, worker="w@a", reason="ValueError", finished_us=5)
         kept.history.changed(ended)
         await until(lambda: kept.rows("state, worker, reason, finished_us") == [("failed", "w@a", "ValueError", 5)])
-        assert kept.book.consecutive_failures("nightly") == 1
+        known = kept.book.of("nightly")
+        assert known is not None
+        assert known.last_failure == ended
 
 
 async def test_a_restart_goes_on_where_it_left_off(valkey: ValkeyServer, tmp_path: Path) -> None:

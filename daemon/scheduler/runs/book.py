@@ -26,7 +26,6 @@ class EntryRuns:
         recent: runs and what was passed over, by key, in the order in which they were heard of.
         running: those not over, by key.
         last_enqueued, last_success, last_failure: the latest of their kind, by instant.
-        failures_in_a_row: runs that failed or were lost since the last that succeeded.
     """
 
     recent: OrderedDict[str, Run] = field(default_factory=OrderedDict)
@@ -34,7 +33,6 @@ class EntryRuns:
     last_enqueued: Run | None = None
     last_success: Run | None = None
     last_failure: Run | None = None
-    failures_in_a_row: int = 0
 
     def runs(self) -> tuple[Run, ...]:
         """Give the recent ones, the latest instant first."""
@@ -111,11 +109,6 @@ class RunBook:
         known = self._entries.get(entry_id)
         return known.last_enqueued.occurrence_us if known is not None and known.last_enqueued is not None else None
 
-    def consecutive_failures(self, entry_id: str) -> int:
-        """Count the runs that failed or were lost since the last that succeeded."""
-        known = self._entries.get(entry_id)
-        return known.failures_in_a_row if known is not None else 0
-
     def running(self, entry_id: str) -> tuple[Run, ...]:
         """Give the runs that are enqueued or started, oldest first."""
         known = self._entries.get(entry_id)
@@ -130,11 +123,8 @@ def _note(known: EntryRuns, run: Run, before: Run | None) -> None:
         return
     if run.state is RunState.SUCCEEDED:
         known.last_success = _later(known.last_success, run)
-        if known.last_success is run:
-            known.failures_in_a_row = 0
     elif run.state in _FAILED:
         known.last_failure = _later(known.last_failure, run)
-        known.failures_in_a_row += 1
 
 
 def _later(known: Run | None, run: Run) -> Run:

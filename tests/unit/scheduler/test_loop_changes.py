@@ -291,3 +291,18 @@ async def test_an_entry_nobody_knows_is_shut_without_a_word(world: World) -> Non
     daemon.scheduler.shut(["unknown"])
     await world.sleep(1)
     assert "unknown" not in next(iter(world.broker.ledgers.values()))
+
+
+@story
+async def test_an_entry_disabled_while_the_broker_is_away_is_shut_when_it_is_back(world: World) -> None:
+    entry = every(100)
+    daemon = world.start(entry, every(1000, "other"))
+    await world.sleep(150)
+    world.broker.is_down = True
+    daemon.scheduler.shut(["e"])
+    await world.sleep(30)
+    world.broker.is_down = False
+    await world.sleep(400)
+    daemon.scheduler.put([entry])
+    await world.sleep(100)
+    assert [one for one in world.ids if one in ids(entry, *range(0, 700, 100))] == ids(entry, 100, 600)

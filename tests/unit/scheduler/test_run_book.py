@@ -25,7 +25,6 @@ def test_nothing_is_known_of_an_unknown_entry() -> None:
     assert book.last_success_us("e") is None
     assert book.last_run_us("e") is None
     assert book.running("e") == ()
-    assert book.consecutive_failures("e") == 0
 
 
 def test_the_latest_of_each_kind_is_known() -> None:
@@ -44,17 +43,11 @@ def test_an_earlier_success_that_is_heard_of_late_is_not_the_last() -> None:
     assert book.last_success_us("e") == 2
 
 
-def test_failures_are_counted_until_a_run_succeeds() -> None:
-    book = booked(run(1, S.FAILED), run(2, S.LOST), run(2, S.LOST), run(3))
-    assert book.consecutive_failures("e") == 2
-    book.take(run(3, S.STARTED))
-    book.take(run(3, S.SUCCEEDED))
-    assert book.consecutive_failures("e") == 0
-
-
 def test_what_was_passed_over_is_neither_success_nor_failure() -> None:
     book = booked(run(1, S.FAILED), run(2, S.SKIPPED))
-    assert book.consecutive_failures("e") == 1
+    known = book.of("e")
+    assert known is not None
+    assert (known.last_success, known.last_failure) == (None, run(1, S.FAILED))
     assert book.last_run_us("e") == 1
 
 
