@@ -209,9 +209,10 @@ class Daemon:
         site = self._site
         self._emit(DaemonReady(site.settings.site.name, own_version(), len(site.entries), len(site.feeds)))
         for feed in site.feeds:
-            if not feed.listen.is_loopback:
-                text = Public(f"{feed.listen} takes patient data unencrypted from the network")
-                self._emit(Warned(Public("plaintext-feed"), feed.name, text))
+            for address in feed.peers.listen:
+                if not address.is_loopback:
+                    text = Public(f"{address} takes patient data unencrypted from the network")
+                    self._emit(Warned(Public("plaintext-feed"), feed.name, text))
         self._around.notifier.ready(
             f"{counted(len(site.entries), 'entry', 'entries')}, {counted(len(site.feeds), 'feed')}"
         )

@@ -176,7 +176,7 @@ def _unknown_tasks(
     used += [
         (("feed", str(feed.name), "route", number, "task"), route.task)
         for feed in feeds
-        for number, route in enumerate(feed.routes)
+        for number, route in enumerate(feed.routing.routes)
     ]
     used += [(("watch", "task"), alert)] if alert is not None else []
     return [

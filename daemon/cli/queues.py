@@ -169,7 +169,7 @@ def _items(site: Site) -> Iterator[tuple[str, str | None]]:
     for entry in site.entries:
         yield entry.task, entry.queue
     for feed in site.feeds:
-        for route in feed.routes:
+        for route in feed.routing.routes:
             yield route.task, route.queue
 
 

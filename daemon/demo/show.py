@@ -53,7 +53,7 @@ class Demo:
         self._site = _site(self._config, self._overrides)
         self._feed = self._site.feeds[0]
         self._api = self._site.settings.api.listen
-        refuse_taken(self._feed.listen, "the demo's feed")
+        refuse_taken(self._feed.peers.listen[0], "the demo's feed")
         refuse_taken(self._api, "the demo's API")
         self._seconds = seconds
         self._rate_per_s = rate_per_s
@@ -200,7 +200,7 @@ class Demo:
     async def _send(self) -> None:
         hospital = Hospital(seed=self._clock.now_us() & 0xFFFF)
         due_s = time.monotonic()
-        async with MllpClient(self._feed.listen) as client:
+        async with MllpClient(self._feed.peers.listen[0]) as client:
             while not self._stop_sending.is_set():
                 message = hospital.next_message(instant(self._clock.now_us()))
                 self._sent += 1

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
 
-from daemon.hl7listener.feed import AckMode
+from daemon.hl7listener.answering import AckMode
 from daemon.hl7listener.finding import Finding, Hl7Error, Verdict
 from daemon.hl7listener.framer import frame
 from daemon.hl7listener.header import Header, parse_header

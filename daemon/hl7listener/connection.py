@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, host: Host) -> None:
         """Wait to be connected."""
         self._host = host
-        self._framer = Framer(host.feed.limits.frame_bytes)
+        self._framer = Framer(host.feed.framing.limits.frame_bytes)
         self._transport: asyncio.Transport | None = None
         self._held_bytes = 0
         self._pending = 0
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now_s: float) -> None:
         """Close the connection if it has exceeded one of its times."""
-        limits = self._host.feed.limits
+        limits = self._host.feed.framing.limits
         unread_since_s = self._write_blocked_at_s if self._closed_at_s is None else self._closed_at_s
         if unread_since_s is not None and now_s - unread_since_s > limits.write_s:
             self.close(Goodbye.NOT_READING)
@@ -234,7 +234,7 @@ class Connection(asyncio.Protocol):
         host = self._host
         host.at("frame.complete")
         now_us = host.clock.now_us()
-        codes = codes_due(finding, host.feed.ack)
+        codes = codes_due(finding, host.feed.answering.mode)
         stamp = time_stamp(now_us // SECOND_US)
         ack = acknowledge(finding, codes, stamp=stamp, new_control_id=host.new_control_id)
         self._pending += 1

@@ -99,14 +99,14 @@ def judge(data: bytes, feed: Feed) -> Finding:
         return Finding(Disposition.QUARANTINED, Verdict.ERROR, header, Reason.NO_CONTROL_ID, _NO_CONTROL_ID)
     if header.version[:1] != (2,) and header.fields[10]:
         return Finding(Disposition.QUARANTINED, Verdict.REJECT, header, Reason.VERSION, _VERSION)
-    decoded = decode(data, header, feed.charset)
+    decoded = decode(data, header, feed.content.charset)
     if isinstance(decoded, Undecodable):
         return Finding(Disposition.QUARANTINED, Verdict.ERROR, header, Reason.CHARSET, _CHARSET)
-    route = find_route(feed.routes, header.message_type, header.trigger_event)
+    route = find_route(feed.routing.routes, header.message_type, header.trigger_event)
     if isinstance(route, Route):
         return Finding(Disposition.ROUTED, Verdict.ACCEPT, header, route=route, decoded=decoded)
     reason, error = _UNROUTED[route]
-    if feed.parks_unrouted:
+    if feed.routing.parks_unrouted:
         return Finding(Disposition.PARKED, Verdict.ACCEPT, header, reason)
     return Finding(Disposition.QUARANTINED, Verdict.REJECT, header, reason, error)
 
@@ -137,10 +137,10 @@ def _whole_fields(prefix: bytes) -> bytes:
 
 
 def _acknowledgement(data: bytes, header: Header, feed: Feed) -> Finding:
-    route = find_route(feed.routes, header.message_type, header.trigger_event)
+    route = find_route(feed.routing.routes, header.message_type, header.trigger_event)
     if not isinstance(route, Route):
         return Finding(Disposition.PARKED, Verdict.SILENT, header, Reason.ACKNOWLEDGEMENT)
-    decoded = decode(data, header, feed.charset)
+    decoded = decode(data, header, feed.content.charset)
     if isinstance(decoded, Undecodable):
         return Finding(Disposition.QUARANTINED, Verdict.SILENT, header, Reason.CHARSET)
     return Finding(Disposition.ROUTED, Verdict.SILENT, header, Reason.ACKNOWLEDGEMENT, route=route, decoded=decoded)

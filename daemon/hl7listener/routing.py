@@ -53,6 +53,18 @@ class Route:
     expires_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The routes of a feed, and what becomes of messages none of them matches.
+
+    Attributes:
+        parks_unrouted: whether messages no route matches are accepted and kept, instead of rejected.
+    """
+
+    routes: tuple[Route, ...]
+    parks_unrouted: bool = False
+
+
 class Unrouted(Enum):
     """Why no route matched."""
 

@@ -79,7 +79,7 @@ class FeedHost:
 
     def joined(self, connection: Connection) -> bool:
         """Admit a connection; say whether there is a place for it."""
-        if not self.accepting or len(self.connections) >= self.feed.limits.connections:
+        if not self.accepting or len(self.connections) >= self.feed.framing.limits.connections:
             self.emit(PeerRefused(self.feed.name, Goodbye.LIMIT if self.accepting else Goodbye.DRAIN))
             return False
         self.connections.add(connection)
@@ -195,7 +195,7 @@ class Listener:
         if given:
             # Duplicates: the originals stay for a second opening.
             return [listening.dup() for listening in given], True
-        return [listen(feed.listen, f"feed {feed.name}")], False
+        return [listen(address, f"feed {feed.name}") for address in feed.peers.listen], False
 
     def _factory(self, host: FeedHost) -> Callable[[], Connection]:
         def connect() -> Connection:

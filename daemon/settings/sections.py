@@ -6,24 +6,22 @@ A key that is planned and that this version cannot honour is refused by name (``
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from daemon.public import Public
 from daemon.settings.celery_sections import CelerySection, TaskSection
 from daemon.settings.entry_section import EntrySection, LimitSetting
+from daemon.settings.feed import FeedSection
 from daemon.settings.history_section import HistorySection
 from daemon.settings.section import Section
 from daemon.settings.values import (
     Duration,
     Label,
-    Labels,
     ListenAddress,
     Name,
-    Priority,
     Size,
     Zone,
     parse_address,
@@ -32,9 +30,6 @@ from daemon.settings.values import (
 from daemon.settings.watch_section import WatchSection
 
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.5, 3600.0
-SMALLEST_FRAME_LIMIT_BYTES = 1024
-LARGEST_FRAME_LIMIT_BYTES = 32 * 1024 * 1024
-"""A task's message holds the text and the bytes of an HL7 message, and may have 128 MiB in all."""
 
 
 class SiteSection(Section):
@@ -60,47 +55,6 @@ class EmbeddedBrokerSection(Section):
     port: int = Field(default=0, ge=0, le=65535)
     appendfsync: Literal["always", "everysec"] = "everysec"
     binary: Path | None = None
-
-
-class RouteSection(Section):
-    """``[[feed.NAME.route]]``: which messages become which task."""
-
-    NOT_YET: ClassVar[Mapping[str, str]] = {"lane_by": "messages of a feed reach their queue in order; leave it out"}
-
-    type: Labels | None = None
-    event: Labels | None = None
-    task: Label
-    kwargs: dict[str, str] | None = None
-    queue: Label | None = None
-    priority: Priority | None = None
-    expires: Duration | None = None
-
-
-class FeedSection(Section):
-    """``[feed.NAME]``: one inbound HL7 interface."""
-
-    NOT_YET: ClassVar[Mapping[str, str]] = {"tls": "put the listener behind a TLS terminator on the same machine"}
-
-    listen: ListenAddress
-    ack: Literal["msh", "original", "enhanced", "always-aa", "none"] = "msh"
-    ack_when: Literal["stored"] = "stored"
-    unrouted: Literal["reject", "park"] = "reject"
-    charset: Label = Public("cp1252")
-    frame_limit: Size = 16 * 1024 * 1024
-    connections: int = Field(default=64, ge=1, le=10_000)
-    idle_timeout: Duration = 86_400.0
-    frame_timeout: Duration = 30.0
-    write_timeout: Duration = 60.0
-    route: list[RouteSection] = Field(default_factory=list)
-
-    @field_validator("frame_limit")
-    @classmethod
-    def _holds_a_message(cls, value: int) -> int:
-        if value < SMALLEST_FRAME_LIMIT_BYTES:
-            raise wrong("no message would fit", 'write at least "1KiB"; the default is "16MiB"')
-        if value > LARGEST_FRAME_LIMIT_BYTES:
-            raise wrong("larger messages could be stored and not be handed on", 'write at most "32MiB"')
-        return value
 
 
 class SpoolSection(Section):

@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from daemon.events import Answered, ConnectionCrashed, Deviated, Quarantined, Resent
+from daemon.hl7listener.answering import AckMode
 from daemon.hl7listener.connection import Goodbye
-from daemon.hl7listener.feed import AckMode, Limits
 from daemon.hl7listener.finding import Disposition, Reason
 from daemon.hl7listener.framer import NOISE_LIMIT_BYTES, PREFIX_BYTES, Breach, Deviation
+from daemon.hl7listener.framing import Limits
 from daemon.hl7listener.header import Header, parse_header
 from tests.support.acks import check_header_rules
 from tests.support.builders import adt, framed

@@ -13,13 +13,14 @@ from daemon.errors import ListenFailed
 from daemon.events import FeedListening, PeerConnected, PeerRefused
 from daemon.hl7listener import server
 from daemon.hl7listener.connection import WINDOW_BLOCKS, Goodbye
-from daemon.hl7listener.feed import Feed, Limits
+from daemon.hl7listener.framing import Limits
+from daemon.hl7listener.peers import Peers
 from daemon.hl7listener.server import Listener
 from daemon.hl7listener.spool import Limits as SpoolLimits
 from daemon.settings.values import Address
 from tests.support.builders import adt, framed
 from tests.support.clock import SetClock
-from tests.support.feeds import ADT, feed, route
+from tests.support.feeds import feed
 from tests.support.listening import CONTROL_PREFIX, Sockets, Station, listening, send_buffer
 from tests.support.spooling import LIMIT_S, ROOMY, Disk, Fault, Gate, ask, broken, hasten, until
 
@@ -340,7 +341,7 @@ async def test_inherited_sockets_are_listened_on_and_outlive_the_listener(tmp_pa
 async def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        busy = Feed(ADT, Address("127.0.0.1", port), (route(),))
+        busy = feed(peers=Peers((Address("127.0.0.1", port),)))
         async with listening(tmp_path) as station:
             second = Listener(
                 [busy], station.storage.spool, SetClock(), station.events.append, control_prefix=CONTROL_PREFIX

@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from daemon.hl7listener.ack import codes_due
+from daemon.hl7listener.answering import AckMode
 from daemon.hl7listener.charset import Decoded
-from daemon.hl7listener.feed import AckMode
 from daemon.hl7listener.finding import Finding, Reason, Verdict, judge, judge_oversized
 from daemon.hl7listener.framer import Block, Framer, frame
 from daemon.hl7listener.header import Header, parse_header

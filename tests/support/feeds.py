@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daemon.hl7listener.ack import acknowledge, codes_due
-from daemon.hl7listener.feed import AckMode, Feed, Limits
+from daemon.hl7listener.answering import AckMode, Answering
+from daemon.hl7listener.content import Content
+from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.finding import Finding, judge
+from daemon.hl7listener.framing import Framing, Limits
 from daemon.hl7listener.path import parse_path
-from daemon.hl7listener.routing import Route, words
+from daemon.hl7listener.peers import Peers
+from daemon.hl7listener.routing import Route, Routing, words
 from daemon.hl7listener.spool import Arrival
 from daemon.public import Public
 from daemon.settings.values import Address
@@ -32,10 +36,25 @@ def route(
     return Route(words(types), words(events), values.pop("task", TASK), arguments, **values)
 
 
-def feed(*routes: Route, name: Public = ADT, limits: Limits | None = None, **values: Any) -> Feed:
-    """Make a feed on a port of the system's choice; without routes, one for every ADT message."""
-    chosen = routes or (route(),)
-    return Feed(name, Address("127.0.0.1", 0), chosen, limits=limits or Limits(), **values)
+def feed(
+    *routes: Route,
+    name: Public = ADT,
+    limits: Limits | None = None,
+    ack: AckMode = AckMode.MSH,
+    charset: str = "cp1252",
+    parks_unrouted: bool = False,
+    **concepts: Any,
+) -> Feed:
+    """Make a feed on a port of the system's choice; without routes, one for every ADT message.
+
+    ``concepts`` are whole values of ``Feed`` (``answering``, ``framing`` …) and count instead of what is said apart.
+    """
+    concepts.setdefault("peers", Peers((Address("127.0.0.1", 0),)))
+    concepts.setdefault("routing", Routing(routes or (route(),), parks_unrouted))
+    concepts.setdefault("answering", Answering(ack))
+    concepts.setdefault("framing", Framing(limits or Limits()))
+    concepts.setdefault("content", Content(charset))
+    return Feed(name, **concepts)
 
 
 def control_ids() -> Any:
@@ -53,4 +72,4 @@ def arrival(data: bytes, of: Feed | None = None, *, received_us: int = START_US)
     """Judge a block and write its answer, as a connection does."""
     judged_by = of or feed()
     finding = judge(data, judged_by)
-    return Arrival(judged_by.name, received_us, data, answer(finding, judged_by.ack), finding)
+    return Arrival(judged_by.name, received_us, data, answer(finding, judged_by.answering.mode), finding)

@@ -67,7 +67,7 @@ class Messages:
         return inserted
 
     def _values(self, seq: int, arrival: Arrival, identity: int) -> tuple[object, ...]:
-        feed, received_us, data, ack, finding = arrival
+        feed, received_us, data, ack, finding = arrival[:5]
         return (
             seq,
             self._epoch_id,

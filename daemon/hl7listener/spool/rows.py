@@ -16,13 +16,20 @@ from daemon.public import Public
 
 
 class Arrival(NamedTuple):
-    """A judged block and the answer it will get once it is stored."""
+    """A judged block and the answer it will get once it is stored.
+
+    Attributes:
+        peer: the address it came from.
+        members: the messages of a batch, each a row of its own beside that of the whole block, stored with it or not at all.
+    """
 
     feed: Public
     received_us: int
     data: bytes
     ack: bytes
     finding: Finding
+    peer: str = ""
+    members: tuple[Arrival, ...] = ()
 
     def __repr__(self) -> str:
         """Show nothing of the message."""

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from daemon.hl7listener.ack import acknowledge, codes_due, time_stamp
-from daemon.hl7listener.feed import AckMode
+from daemon.hl7listener.answering import AckMode
 from daemon.hl7listener.finding import Finding, Verdict, judge, judge_oversized
 from daemon.hl7listener.header import Header
 from tests.support.acks import Ack, check_header_rules, read_acks

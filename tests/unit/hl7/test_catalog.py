@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from daemon.hl7listener.answering import AckMode
 from daemon.hl7listener.catalog import read_feeds
-from daemon.hl7listener.feed import AckMode, Feed, Limits
+from daemon.hl7listener.feed import Feed
+from daemon.hl7listener.framing import Limits
 from daemon.hl7listener.path import parse_path
 from daemon.hl7listener.routing import words
 from daemon.public import Public
@@ -31,8 +33,13 @@ def test_a_feed_has_the_defaults_of_the_settings() -> None:
     feed, problems = only({})
     assert problems == ()
     assert feed.name == Public("adt")
-    assert feed.listen == Address("127.0.0.1", 2575)
-    assert (feed.ack, feed.parks_unrouted, feed.charset, feed.limits) == (AckMode.MSH, False, "cp1252", Limits())
+    assert feed.peers.listen == (Address("127.0.0.1", 2575),)
+    assert (feed.answering.mode, feed.routing.parks_unrouted, feed.content.charset, feed.framing.limits) == (
+        AckMode.MSH,
+        False,
+        "cp1252",
+        Limits(),
+    )
 
 
 def test_every_setting_of_a_feed_is_taken_over() -> None:
@@ -49,13 +56,17 @@ def test_every_setting_of_a_feed_is_taken_over() -> None:
         }
     )
     assert problems == ()
-    assert (feed.ack, feed.parks_unrouted, feed.charset) == (AckMode.ENHANCED, True, "iso8859-2")
-    assert feed.limits == Limits(frame_bytes=1024**2, connections=3, idle_s=60, frame_s=2, write_s=3)
+    assert (feed.answering.mode, feed.routing.parks_unrouted, feed.content.charset) == (
+        AckMode.ENHANCED,
+        True,
+        "iso8859-2",
+    )
+    assert feed.framing.limits == Limits(frame_bytes=1024**2, connections=3, idle_s=60, frame_s=2, write_s=3)
 
 
 @pytest.mark.parametrize("mode", AckMode)
 def test_every_mode_can_be_set(mode: AckMode) -> None:
-    assert only({"ack": mode.value})[0].ack is mode
+    assert only({"ack": mode.value})[0].answering.mode is mode
 
 
 def test_every_setting_of_a_route_is_taken_over() -> None:
@@ -70,7 +81,7 @@ def test_every_setting_of_a_route_is_taken_over() -> None:
     }
     feed, problems = only({"route": [route]})
     assert problems == ()
-    [found] = feed.routes
+    [found] = feed.routing.routes
     assert (found.types, found.events) == (words(["ADT", "S*"]), words(["A01"]))
     assert (found.task, found.queue, found.priority, found.expires_us) == ("t", "q", 3, 1_500_000)
     assert found.arguments == {"mrn": parse_path("PID-3.1")}
@@ -78,12 +89,12 @@ def test_every_setting_of_a_route_is_taken_over() -> None:
 
 def test_routes_keep_their_order() -> None:
     feed, _ = only({"route": [{"task": "first"}, {"task": "second"}]})
-    assert [route.task for route in feed.routes] == ["first", "second"]
+    assert [route.task for route in feed.routing.routes] == ["first", "second"]
 
 
 def test_without_kwargs_a_route_hands_over_the_whole_document() -> None:
-    assert only({})[0].routes[0].arguments is None
-    assert only({"route": [{**ROUTE, "kwargs": {}}]})[0].routes[0].arguments == {}
+    assert only({})[0].routing.routes[0].arguments is None
+    assert only({"route": [{**ROUTE, "kwargs": {}}]})[0].routing.routes[0].arguments == {}
 
 
 def test_each_path_that_is_none_is_a_problem_at_its_key() -> None:
