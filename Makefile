@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 DEMO_SECONDS ?=
 export PYTHONSAFEPATH := 1
 
-.PHONY: help setup demo test test-fast check lint types arch fmt bench prove prove-daemons lock build clean
+.PHONY: help setup demo test test-fast check lint types arch fmt bench prove prove-daemons prove-spool prove-kills prove-outage prove-interop prove-fuzz lock build clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -72,7 +72,7 @@ test: $(VENV)/.dev $(SERIES_READY) ## every test, with real brokers and real wor
 	@$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.dev ## the tests that need no other process
-	@$(BIN)/python -m pytest tests/unit tests/property tests/contract tests/test_architecture.py tests/test_packaging.py tests/test_docs.py
+	@$(BIN)/python -m pytest tests/unit tests/property tests/contract tests/fuzz tests/test_architecture.py tests/test_packaging.py tests/test_docs.py
 
 check: lint types arch test-fast ## lint, types, architecture and the fast tests
 
@@ -98,6 +98,21 @@ prove: $(VENV)/.dev $(SERIES_READY) ## a million schedules over clock changes, a
 
 prove-daemons: $(VENV)/.dev ## 200,000 occurrences of five daemons that are killed, stopped, cut off and lied to (a quarter of an hour; ARGS="--minutes 1")
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_daemons $(ARGS)
+
+prove-spool: $(VENV)/.dev ## 10,000 power cuts, 800 failing writes and 300 flipped bits of the spool (five minutes)
+	@CARILLON_CRASH_STATES=10000 CARILLON_FAULTY_CALLS=200 CARILLON_FLIPS=100 $(BIN)/pytest -q tests/faults
+
+prove-kills: $(VENV)/.dev ## kill -9 of a daemon under load 1,000 times, judged by what stock workers ran (half an hour; ARGS="--kills 100")
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_kills $(ARGS)
+
+prove-outage: $(VENV)/.dev ## 180,000 messages while the broker is away, and what becomes of them (three minutes; ARGS="--messages 20000")
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_outage $(ARGS)
+
+prove-interop: $(VENV)/.dev ## other people's MLLP clients for an hour, without a resend (ARGS="--minutes 10")
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_interop $(ARGS)
+
+prove-fuzz: $(VENV)/.dev ## a fuzzer that follows the code, over every part that meets bytes from outside (ten minutes; ARGS="--minutes 30")
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_fuzz $(ARGS)
 
 # -- upkeep --------------------------------------------------------------------------------------------------------
 

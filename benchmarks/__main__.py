@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from benchmarks import beside_beat, burst, control, events, failover, memory, million, mllp, publish, results, schedule
-from benchmarks.measure import Comparison
+from benchmarks import (
+    beside_beat,
+    burst,
+    control,
+    events,
+    failover,
+    listener,
+    memory,
+    million,
+    mllp,
+    publish,
+    results,
+    schedule,
+    spool,
+    wire,
+)
+from benchmarks.measure import Bound, Comparison
 
-ALL: dict[str, Callable[[], list[Comparison] | None]] = {
+ALL: dict[str, Callable[[], Sequence[Bound | Comparison] | None]] = {
     "publish": publish.run,
     "mllp": mllp.run,
     "burst": burst.run,
@@ -22,6 +37,9 @@ ALL: dict[str, Callable[[], list[Comparison] | None]] = {
     "events": events.run,
     "control": control.run,
     "results": results.run,
+    "spool": spool.run,
+    "wire": wire.run,
+    "listener": listener.run,
 }
 
 

@@ -36,6 +36,30 @@ class Comparison:
         )
 
 
+@dataclass(frozen=True)
+class Bound:
+    """Something measured against a number; with ``is_most`` less is better. Its ratio says how often it is within."""
+
+    what: str
+    unit: str
+    measured: Sequence[float]
+    bound: float
+    is_most: bool = False
+    wanted: float = 1.0
+
+    @property
+    def ratio(self) -> float:
+        found = statistics.median(self.measured)
+        if not self.is_most:
+            return found / self.bound
+        return self.bound / found if found > 0 else float("inf")
+
+    def __str__(self) -> str:
+        values = f"{statistics.median(self.measured):9,.1f} [{min(self.measured):,.1f}-{max(self.measured):,.1f}]"
+        sense, verdict = ("at most" if self.is_most else "at least"), "ok" if self.ratio >= self.wanted else "BELOW"
+        return f"{self.what:58} {values} {self.unit:6} wanted {sense} {self.bound:,g}  {verdict}"
+
+
 def _spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):9,.0f} [{min(values):,.0f}-{max(values):,.0f}]"
 

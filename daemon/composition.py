@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -18,14 +17,14 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from daemon.api import Api
 from daemon.api.health import Check
-from daemon.clock import SECOND_US, Clock, SystemClock
+from daemon.api.local import LocalApi
+from daemon.audit import Trail
+from daemon.clock import Clock, SystemClock
 from daemon.dispatch import BeatNode, BrokerState, make_dispatcher, wants_beat_node
 from daemon.embedded_broker import EmbeddedBroker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerLost, DaemonReady, DaemonStopping, ServiceCrashed, Warned
-from daemon.hl7listener.drain import Drain
-from daemon.hl7listener.server import Listener
-from daemon.hl7listener.spool import Limits, Spool
+from daemon.intake import STALL_LIMIT_S, Intake
 from daemon.lifecycle import Service
 from daemon.metrics import Metrics
 from daemon.notify import Notifier
@@ -35,10 +34,7 @@ from daemon.public import Public, frames, reason
 from daemon.site import Site
 from daemon.state_dir import StateDir
 from daemon.supervisor import SOFTWARE_ERROR, Supervisor
-from daemon.timetable import Timetable
-
-STALL_LIMIT_S = 15.0
-"""A spool or schedule that has not moved for this long although it should is not ready, and is not reported alive."""
+from daemon.timetable import Timetable, make_ringing
 
 REQUIRE_LIMIT_S = 10.0
 
@@ -73,11 +69,13 @@ class Daemon:
         """
         settings = site.settings
         self._site = site
+        self._intake: Intake | None = None
         self._timetable: Timetable | None = None
         self._around = around
         self._clock = clock = around.clock
         self.metrics = Metrics(own_version(), entries=len(site.entries), feeds=len(site.feeds))
         state_dir = settings.site.state_dir
+        self._trail = Trail(state_dir, settings.site.name, settings.audit, clock, self._emit)
         self._embedded = (
             EmbeddedBroker(state_dir, settings.embedded_broker, clock, self._emit) if site.celery.is_embedded else None
         )
@@ -86,10 +84,22 @@ class Daemon:
         name = settings.site.name
         self._dispatcher = make_dispatcher(side, name, state_dir, clock, self._emit, at=around.at)
         self._beat = BeatNode(side, self.is_moving) if wants_beat_node(side) else None
-        self._make_feeds()
+        self._ringing = make_ringing(site, side, self._emit)
+        self._intake = Intake(
+            site,
+            side,
+            self._dispatcher,
+            clock,
+            self._emit,
+            audit=self._trail,
+            bell=self._ringing,
+            inherited=around.inherited,
+            at=around.at,
+        )
         self._timetable = Timetable(
             site, side, self._dispatcher, clock, self._emit, is_moving=self.is_moving, at=around.at
         )
+        self._local = LocalApi(state_dir, self._intake.resources)
         self._api = Api(
             settings.api.listen,
             self.checks,
@@ -98,53 +108,38 @@ class Daemon:
             inherited=around.inherited.get("api", ()),
         )
 
-    def _make_feeds(self) -> None:
-        settings, clock, around = self._site.settings, self._clock, self._around
-        self._spool = Spool(
-            settings.site.state_dir,
-            Limits(
-                retention_us=round(settings.spool.retention * SECOND_US),
-                size_bytes=settings.spool.size_limit,
-                free_floor_bytes=settings.spool.free_floor,
-            ),
-            clock,
-            self._emit,
-            new_epoch=lambda: secrets.token_hex(8),
-            at=around.at,
-        )
-        self._drain = Drain(
-            settings.site.name,
-            self._site.feeds,
-            self._spool,
-            self._dispatcher,
-            clock,
-            self._emit,
-            suspect_us=round(settings.spool.suspect_window * SECOND_US),
-            at=around.at,
-        )
-        self._listener = Listener(
-            self._site.feeds,
-            self._spool,
-            clock,
-            self._emit,
-            control_prefix=secrets.token_hex(4).upper(),
-            inherited=around.inherited,
-            at=around.at,
-        )
-
     def _emit(self, event: object) -> None:
         self.metrics(event)
         self._around.log(event)
+        self._trail.hear(event)
+        if self._intake is not None:
+            self._intake.hear(event)
         if self._timetable is not None:
             self._timetable.hear(event)
 
     def _services(self) -> list[Service]:
         """List the services in the order they are opened; they are drained in reverse."""
-        feeds: list[Service] = [self._spool] if self._site.feeds else []
-        lanes: list[Service] = [self._drain, self._listener] if self._site.feeds else []
+        trail: list[Service] = [self._trail] if self._site.feeds else []
         broker: list[Service] = [self._embedded] if self._embedded is not None else []
         beat: list[Service] = [self._beat] if self._beat is not None else []
-        return [*broker, self._api, *feeds, self._dispatcher, *beat, *lanes, *self._schedule.services]
+        ringing: list[Service] = [self._ringing] if self._ringing is not None else []
+        return [
+            *broker,
+            self._api,
+            *trail,
+            *self._feeds.before_broker,
+            self._dispatcher,
+            *beat,
+            *ringing,
+            *self._feeds.behind_broker,
+            self._local,
+            *self._schedule.services,
+        ]
+
+    @property
+    def _feeds(self) -> Intake:
+        assert self._intake is not None  # built with the daemon
+        return self._intake
 
     @property
     def _schedule(self) -> Timetable:
@@ -162,14 +157,7 @@ class Daemon:
         if seen.facts is not None and seen.facts.is_evicting:
             detail = Public(f"maxmemory-policy is {seen.facts.eviction_policy}: queues can be dropped")
             found.append(Check(Public("eviction"), ok=False, detail=detail))
-        if self._site.feeds:
-            stalled = self._spool.stalled_s()
-            ok = self._spool.is_accepting and stalled < STALL_LIMIT_S
-            detail = Public("accepting" if ok else f"not accepting, waiting {stalled:.0f} s")
-            found.append(Check(Public("spool"), ok, detail))
-            for feed, addresses in self._listener.addresses.items():
-                where = Public(", ".join(str(address) for address in addresses))
-                found.append(Check(Public(f"feed {feed}"), bool(addresses), where))
+        found += self._feeds.checks()
         if self._schedule.is_used:
             overdue = self._schedule.scheduler.overdue_s()
             entries = counted(len(self._schedule.scheduler) or len(self._site.entries), "entry", "entries")
@@ -179,7 +167,7 @@ class Daemon:
 
     def is_moving(self) -> bool:
         """Say whether spool and schedule make progress: what the watchdog is told."""
-        return self._spool.stalled_s() < STALL_LIMIT_S and self._schedule.scheduler.overdue_s() < STALL_LIMIT_S
+        return self._feeds.stalled_s() < STALL_LIMIT_S and self._schedule.scheduler.overdue_s() < STALL_LIMIT_S
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -208,11 +196,7 @@ class Daemon:
     def _ready(self, supervisor: Supervisor, tasks: TaskGroup) -> None:
         site = self._site
         self._emit(DaemonReady(site.settings.site.name, own_version(), len(site.entries), len(site.feeds)))
-        for feed in site.feeds:
-            for address in feed.peers.listen:
-                if not address.is_loopback:
-                    text = Public(f"{address} takes patient data unencrypted from the network")
-                    self._emit(Warned(Public("plaintext-feed"), feed.name, text))
+        self._feeds.warn()
         self._around.notifier.ready(
             f"{counted(len(site.entries), 'entry', 'entries')}, {counted(len(site.feeds), 'feed')}"
         )
@@ -236,6 +220,7 @@ class Daemon:
             task_status.started()
             async for number in signals:
                 if number == signal.SIGHUP:
+                    self._feeds.look_at_certificates()
                     text = Public("reading the site file again needs a restart in this version")
                     self._emit(Warned(Public("no-reload"), self._site.settings.site.name, text))
                     continue

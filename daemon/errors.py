@@ -3,6 +3,7 @@
     DaemonError
       SettingsInvalid        operator      the site file or its environment; all problems at once     exit 78
       ListenFailed           operator      an address cannot be listened on                           exit 71
+      SocketsMismatch        operator      the sockets systemd passed do not fit the feeds             exit 78
       StateDirTaken          operator      another daemon holds the state folder                      exit 75
       StateDirUnusable       operator      the state folder cannot be written                         exit 73
       PackageShadowed        operator      another distribution owns ``daemon`` or ``shim``           exit 78
@@ -12,6 +13,7 @@
       SpoolFailed            environment   retryable; the spool cannot store or read                  exit 74
       LedgerFailed           environment   retryable; on RabbitMQ: ledger or outbox cannot be used    exit 74
       HistoryFailed          environment   retryable; the history of the entries cannot be written or read    exit 74
+      AuditFailed            environment   retryable; the audit trail cannot be written or read       exit 74
       SourceDown             environment   retryable; where entries come from cannot be read          exit 69
       DrainIncomplete        environment   the stop budget ran out; nothing acknowledged is lost      exit 75
 
@@ -55,6 +57,13 @@ class ListenFailed(DaemonError):
 
     code = "listen-failed"
     exit_code = 71
+
+
+class SocketsMismatch(DaemonError):
+    """The sockets systemd passed are not those the site's feeds need."""
+
+    code = "sockets-mismatch"
+    exit_code = 78
 
 
 class StateDirTaken(DaemonError):
@@ -121,6 +130,14 @@ class HistoryFailed(DaemonError):
     """The history of the entries cannot be written or read; the schedule goes on without."""
 
     code = "history-failed"
+    exit_code = 74
+    retryable = True
+
+
+class AuditFailed(DaemonError):
+    """The audit trail cannot be written or read; what is to be kept in it first is not done."""
+
+    code = "audit-failed"
     exit_code = 74
     retryable = True
 

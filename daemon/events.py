@@ -6,7 +6,6 @@ They hold names, numbers and codes; nothing that came in a message.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from daemon.public import Public
 
@@ -136,98 +135,6 @@ class ClockOffset:
     """How far the broker's clock is ahead of ours."""
 
     offset_s: float
-
-
-# -- feeds -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FeedListening:
-    """A feed takes connections."""
-
-    feed: Public
-    address: Public
-    inherited: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PeerConnected:
-    """A sender connected."""
-
-    feed: Public
-    connections: int
-
-
-@dataclass(frozen=True, slots=True)
-class PeerGone:
-    """A connection ended."""
-
-    feed: Public
-    connections: int
-    reason: Enum
-    answered: int
-
-
-@dataclass(frozen=True, slots=True)
-class PeerRefused:
-    """A connection was not accepted."""
-
-    feed: Public
-    reason: Enum
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionCrashed:
-    """A connection met a bug of ours and was closed."""
-
-    feed: Public
-    error: Public
-    frames: Public
-
-
-@dataclass(frozen=True, slots=True)
-class Deviated:
-    """A sender framed its messages otherwise than the standard says; they were understood all the same."""
-
-    feed: Public
-    kind: Enum
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A message got its answer. ``code`` is empty when none was due."""
-
-    feed: Public
-    code: Public
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A block was refused and kept."""
-
-    feed: Public
-    reason: Enum
-
-
-@dataclass(frozen=True, slots=True)
-class Resent:
-    """A message arrived again and got its first answer again."""
-
-    feed: Public
-
-
-@dataclass(frozen=True, slots=True)
-class FeedWithholding:
-    """Feeds stop reading because nothing more can be stored."""
-
-    reason: Public
-
-
-@dataclass(frozen=True, slots=True)
-class FeedResumed:
-    """Feeds read again."""
 
 
 # -- spool and drain ---------------------------------------------------------------------------------------------------

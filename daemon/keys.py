@@ -84,6 +84,11 @@ def site_key(site: str, what: SiteKey) -> str:
     return f"{PREFIX}:{site}:{what.value}"
 
 
+def seen_key(site: Public, feed: Public, identity: str) -> str:
+    """Name what is remembered of a message of a feed that several daemons have."""
+    return f"{PREFIX}:{site}:seen:{feed}:{identity}"
+
+
 def feed_ledger(site: Public, feed: Public, epoch: str) -> Public:
     """Name the ledger of what a feed has pushed in one epoch of its spool."""
     return Public(f"{PREFIX}:{site}:feed:{feed}:{epoch}")
@@ -141,6 +146,11 @@ def queue_scope(queue: str) -> str:
 def message_id(site: str, feed: str, epoch: str, sequence: int) -> str:
     """Give the task id of a spooled message: the same however often it is pushed."""
     return _uuid5(_MESSAGE, f"{site}\n{feed}\n{epoch}\n{sequence}")
+
+
+def message_part_id(message: str, route: int) -> str:
+    """Give the task id of a message's further task, by the place of its route in the site file."""
+    return _uuid5(_PART, f"{message}\n{route}")
 
 
 def _uuid5(namespace: bytes, name: str) -> str:

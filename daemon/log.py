@@ -18,7 +18,18 @@ from typing import Any, TextIO
 
 import orjson
 
-from daemon import events, run_events, schedule_events, source_events, watch_events
+from daemon import (
+    answer_events,
+    deeds,
+    events,
+    feed_events,
+    run_events,
+    schedule_events,
+    source_events,
+    spool_events,
+    trust_events,
+    watch_events,
+)
 from daemon.clock import SECOND_US, Clock, instant
 from daemon.public import Public, frames, reason, shown
 
@@ -78,28 +89,52 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     watch_events.OccurrenceMadeGood: (Level.INFO, "occurrence.made-good"),
     watch_events.DaemonGone: (Level.ERROR, "peer-daemon.gone"),
     watch_events.DaemonBack: (Level.INFO, "peer-daemon.back"),
+    watch_events.FeedAlarmRaised: (Level.ERROR, "feed.alarm"),
+    watch_events.FeedAlarmEnded: (Level.INFO, "feed.well-again"),
     watch_events.AlertSent: (Level.DEBUG, "alert.sent"),
     watch_events.AlertFailed: (Level.ERROR, "alert.failed"),
     watch_events.AlertTaskRefused: (Level.ERROR, "alert.task-refused"),
-    events.FeedListening: (Level.INFO, "feed.listening"),
-    events.PeerConnected: (Level.DEBUG, "peer.connected"),
-    events.PeerGone: (Level.DEBUG, "peer.gone"),
-    events.ConnectionCrashed: (Level.ERROR, "connection.crashed"),
-    events.PeerRefused: (Level.WARNING, "peer.refused"),
-    events.Deviated: (Level.DEBUG, "feed.deviated"),
-    events.Quarantined: (Level.WARNING, "message.quarantined"),
-    events.Resent: (Level.INFO, "message.resent"),
-    events.FeedWithholding: (Level.ERROR, "feed.withholding"),
-    events.FeedResumed: (Level.INFO, "feed.resumed"),
+    feed_events.FeedListening: (Level.INFO, "feed.listening"),
+    feed_events.PeerConnected: (Level.DEBUG, "peer.connected"),
+    feed_events.PeerGone: (Level.DEBUG, "peer.gone"),
+    feed_events.ConnectionCrashed: (Level.ERROR, "connection.crashed"),
+    feed_events.PeerRefused: (Level.WARNING, "peer.refused"),
+    trust_events.NodeRefused: (Level.WARNING, "node.refused"),
+    trust_events.CertificateTaken: (Level.INFO, "certificate.taken"),
+    trust_events.CertificateNotTaken: (Level.ERROR, "certificate.not-taken"),
+    trust_events.AuditHead: (Level.INFO, "audit.head"),
+    trust_events.AuditLost: (Level.ERROR, "audit.lost"),
+    deeds.Deed: (Level.INFO, "audit.deed"),
+    feed_events.Deviated: (Level.DEBUG, "feed.deviated"),
+    feed_events.SenderStrays: (Level.INFO, "sender.strays"),
+    feed_events.FeedReached: (Level.INFO, "feed.reached"),
+    feed_events.FeedUnreached: (Level.WARNING, "feed.unreached"),
+    feed_events.Quarantined: (Level.WARNING, "message.quarantined"),
+    feed_events.Resent: (Level.INFO, "message.resent"),
+    answer_events.AnsweredLate: (Level.DEBUG, "message.answered-late"),
+    answer_events.AnswerUndecided: (Level.WARNING, "message.unanswered"),
+    answer_events.AnsweredElsewhere: (Level.INFO, "message.answered-elsewhere"),
+    answer_events.ControlIdReused: (Level.WARNING, "message.control-id-reused"),
+    answer_events.OutOfSequence: (Level.WARNING, "message.out-of-sequence"),
+    answer_events.SequenceStuck: (Level.ERROR, "feed.sequence-stuck"),
+    feed_events.FeedWithholding: (Level.ERROR, "feed.withholding"),
+    feed_events.FeedResumed: (Level.INFO, "feed.resumed"),
     events.SpoolOpened: (Level.INFO, "spool.opened"),
     events.SpoolDamaged: (Level.ERROR, "spool.damaged"),
+    spool_events.SpoolPlaced: (Level.INFO, "spool.at-rest"),
+    spool_events.SpoolDown: (Level.ERROR, "spool.down"),
+    spool_events.DiskSeen: (Level.DEBUG, "disk.seen"),
+    spool_events.DiskLow: (Level.WARNING, "disk.low"),
+    spool_events.DiskRoomy: (Level.INFO, "disk.roomy"),
     events.Pruned: (Level.DEBUG, "spool.pruned"),
     events.MessageParked: (Level.ERROR, "message.parked"),
     events.MessagesRepeated: (Level.WARNING, "message.repeated"),
 }
 """Events that become lines. The others only count (``metrics.py``)."""
 
-_REASONS_OF_NOTE = frozenset(("connection-lost", "peer-closed", "stopping", "idle"))
+_REASONS_OF_NOTE = frozenset(
+    ("connection-lost", "peer-closed", "stopping", "idle", "feed-paused", "disconnected-by-hand")
+)
 
 
 class Log:
@@ -120,8 +155,10 @@ class Log:
         if known is None:
             return
         level, action = known
-        if isinstance(event, events.PeerGone) and event.reason.value not in _REASONS_OF_NOTE:
+        if isinstance(event, feed_events.PeerGone) and event.reason.value not in _REASONS_OF_NOTE:
             level = Level.WARNING
+        if isinstance(event, (feed_events.PeerGone, feed_events.PeerRefused)) and event.is_repeated:
+            level = Level.DEBUG
         if level >= self._level:
             named = ((field.name, getattr(event, field.name)) for field in fields(event))  # type: ignore[arg-type]
             self.write(level, action, dict(_for_readers(name, value) for name, value in named))

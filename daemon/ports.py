@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from daemon.deeds import Deed
 from daemon.public import Public
 
 _NOTHING: Mapping[str, Any] = {}
@@ -112,12 +113,14 @@ class Order(NamedTuple):
     Attributes:
         record: what is written into the site's history if it is carried out, one entry each line; JSON without
             anything secret.
+        more: further items, enqueued in the same step as ``item``: all of them or none.
     """
 
     ticket: Ticket
     item: WorkItem | None
     gate: Gate | None = None
     record: str | None = None
+    more: tuple[WorkItem, ...] = ()
 
 
 class Settled(Enum):
@@ -223,6 +226,82 @@ class Dispatcher(Protocol):
 
         Raises:
             BrokerDown: the broker does not answer.
+        """
+        ...
+
+
+class AuditTrail(Protocol):
+    """Where deeds are kept that somebody may ask about later."""
+
+    async def record(self, deed: Deed) -> None:
+        """Keep a deed on disk. What it tells of is done afterwards, or not at all.
+
+        Raises:
+            AuditFailed: it is not on disk.
+        """
+        ...
+
+
+class Ring(NamedTuple):
+    """A run of an entry that a message of a feed asks for.
+
+    Attributes:
+        request: equal ones for the same instant are one run.
+        at_us: the instant it is for; it runs then, or now if that has passed.
+    """
+
+    feed: Public
+    entry: Public
+    request: str
+    at_us: int
+
+
+class Bell(Protocol):
+    """The way from a message to a run of an entry of the schedule."""
+
+    async def ring(self, rings: Sequence[Ring]) -> None:
+        """Have entries run; once this returns it is durable. The same again does nothing.
+
+        Raises:
+            BrokerDown: the broker does not answer; some may be asked for.
+        """
+        ...
+
+
+class TaskOutcomes(Protocol):
+    """Tells how tasks end."""
+
+    async def succeeded(self, task_id: str, within_s: float) -> bool | None:
+        """Wait for the end of a task and say whether it succeeded; ``None`` if that is not known in time."""
+        ...
+
+
+class Seen(NamedTuple):
+    """A message of a shared feed, as the broker remembers it.
+
+    Attributes:
+        identity: equal messages of one feed have the same.
+        owner: names the stored message that is enqueued for all of them.
+        ack: what its sender was answered; empty if that is not known.
+    """
+
+    identity: str
+    owner: str
+    ack: bytes = b""
+
+    def __repr__(self) -> str:
+        """Show nothing of the answer."""
+        return f"Seen(owner={self.owner!r})"
+
+
+class SharedMessages(Protocol):
+    """What the daemons of a site tell each other of the messages of a feed they share."""
+
+    async def see(self, feed: Public, seen: Sequence[Seen]) -> list[Seen]:
+        """Claim messages for their owners; give for each who has it: the one asked for, or who was first.
+
+        Raises:
+            BrokerDown: the broker does not answer; some may be claimed.
         """
         ...
 

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from daemon.clock import SystemClock
 from daemon.dispatch import (
     CelerySide,
     ask_application,
     celery_side,
     check_addresses,
+    check_answers,
     check_gates,
     check_items,
     check_runs,
@@ -22,6 +24,7 @@ from daemon.dispatch.beat_schedule import beat_entries
 from daemon.errors import SourceDown
 from daemon.hl7listener.catalog import read_feeds
 from daemon.hl7listener.feed import Feed
+from daemon.hl7listener.tls.checking import check_certificates
 from daemon.ports import WorkItem
 from daemon.public import Public
 from daemon.scheduler.catalog import read_entries
@@ -35,6 +38,8 @@ from daemon.settings.problems import KeyPath, Located, did_you_mean
 from daemon.sources.app_layer import AppLayer
 from daemon.sources.opening import open_store
 from daemon.sources.sourced import site_name
+
+ONE_TASK_HINT = "leave it out: RabbitMQ takes one task of a message, and no runs of entries by request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +108,18 @@ def _check(path: Path, environment: Mapping[str, str]) -> Checked:
         problems += [*in_schedule, *in_feeds, *asked.problems, *check_addresses(side.conf)]
         problems += [problem for entry in entries for problem in _odd_entry(entry)]
         problems += _unreachable(loaded.settings)
+        problems += check_certificates(feeds, SystemClock().now_us())
+        problems += check_answers(loaded.settings, side)
         problems += check_runs(side.conf, has_work=bool(entries or feeds or loaded.settings.django_beat))
         problems += check_gates(side.conf, _counted(loaded.settings, entries))
-        problems += [Problem(path, text) for path, text in check_items(side, _trial_items(entries))]
+        problems += check_gates(side.conf, _not_for_rabbitmq(loaded.settings), ONE_TASK_HINT)
+        trials = [*_trial_items(entries), *_trial_routes(feeds)]
+        found = dict(reversed(check_items(side, trials)))  # of many lanes, the first that cannot be
+        problems += [Problem(path, text) for path, text in found.items()]
         if asked.facts is not None:
             problems += _unknown_tasks(side, entries, feeds, loaded.settings.watch.task)
         definitions = layer.definitions(*loaded.schedule, loaded.settings.schedule)
+        problems += _unknown_entries(feeds, definitions)
         site = Site(loaded.settings, side, _sourced(entries, definitions), feeds, definitions)
     located = sorted((loaded.places.locate(problem) for problem in problems), key=_line)
     has_errors = any(one.problem.severity is Severity.ERROR for one in located)
@@ -174,9 +185,10 @@ def _unknown_tasks(
         (("schedule", str(entry.name), *path), task) for entry in entries for path, task in tasks_of(entry)
     ]
     used += [
-        (("feed", str(feed.name), "route", number, "task"), route.task)
+        (("feed", str(feed.name), "route", route.number, "task"), route.task)
         for feed in feeds
-        for number, route in enumerate(feed.routing.routes)
+        for route in feed.routing.routes
+        if route.task is not None
     ]
     used += [(("watch", "task"), alert)] if alert is not None else []
     return [
@@ -184,6 +196,32 @@ def _unknown_tasks(
         for path, task in used
         if task not in side.tasks
     ]
+
+
+def _unknown_entries(feeds: Sequence[Feed], definitions: Sequence[Definition]) -> list[Problem]:
+    """Find the entries that routes ring and that are not there."""
+    names = [str(one.name) for one in definitions]
+    return [
+        Problem(
+            ("feed", str(feed.name), "route", route.number, "entry"),
+            f'"{route.entry}" is not an entry of the site file or the application',
+            did_you_mean(route.entry, names) or f"write [schedule.{route.entry}]",
+        )
+        for feed in feeds
+        for route in feed.routing.routes
+        if route.entry is not None and str(route.entry) not in names
+    ]
+
+
+def _not_for_rabbitmq(settings: Settings) -> list[KeyPath]:
+    """Name the keys of routes that ask for what RabbitMQ cannot do: runs by request, and several tasks in one step."""
+    found: list[KeyPath] = []
+    for name, feed in settings.feed.items():
+        path: KeyPath = ("feed", str(name))
+        found += [(*path, "route", number, "entry") for number, one in enumerate(feed.route) if one.entry is not None]
+        found += [(*path, "route", number, "also") for number, one in enumerate(feed.route) if one.also]
+        found += [(*path, "match")] if feed.match == "all" and len(feed.route) > 1 else []
+    return found
 
 
 def _odd_entry(entry: Entry) -> list[Problem]:
@@ -198,6 +236,17 @@ def _odd_entry(entry: Entry) -> list[Problem]:
 
 def _near(task: str, side: CelerySide) -> str:
     return did_you_mean(task, side.tasks) or f'declare what another application runs: [task."{task}"]'
+
+
+def _trial_routes(feeds: Sequence[Feed]) -> Iterator[tuple[KeyPath, WorkItem]]:
+    """Write a message of each route, one for each of its lanes."""
+    for feed in feeds:
+        for route in feed.routing.routes:
+            for queue in route.queues:
+                item = WorkItem(
+                    route.task or Public(""), "check", queue=queue, priority=route.priority, headers=route.headers
+                )
+                yield ("feed", str(feed.name), "route", route.number), item
 
 
 def _trial_items(entries: tuple[Entry, ...]) -> list[tuple[KeyPath, WorkItem]]:

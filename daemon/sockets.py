@@ -35,8 +35,8 @@ def inherited(environment: MutableMapping[str, str], pid: int) -> dict[str, list
     return found
 
 
-def listen(address: Address, what: str) -> socket.socket:
-    """Bind a listening socket.
+def listen(address: Address, what: str, *, v6_only: bool = False) -> socket.socket:
+    """Bind a listening socket. An IPv6 wildcard takes IPv4 too, unless ``v6_only``.
 
     Raises:
         ListenFailed: the address is taken, not ours, or not permitted.
@@ -51,7 +51,7 @@ def listen(address: Address, what: str) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6_only))
         listening.setblocking(False)  # noqa: FBT003 - the standard library's own signature
         listening.bind(place)
         listening.listen(BACKLOG)

@@ -14,6 +14,8 @@ from daemon.run_keeping import keep_runs
 from daemon.schedule_events import OccurrenceEnqueued
 from daemon.scheduler import Scheduler
 from daemon.scheduler.layers import DJANGO
+from daemon.scheduler.layers.desk import ScheduleDesk
+from daemon.scheduler.layers.ringing import Ringing
 from daemon.scheduler.layers.service import RuntimeLayer
 from daemon.scheduler.watch import Telling, Watch
 from daemon.settings.watch_section import WatchSection
@@ -21,7 +23,18 @@ from daemon.site import Site
 from daemon.sources.django_beat import DjangoBeat
 from daemon.sources.opening import open_store
 from daemon.sources.overlay import Overlay, Unchanged
-from daemon.watching import make_watching, node_name
+from daemon.watch_events import FeedAlarmEnded, FeedAlarmRaised
+from daemon.watching import feed_alert, make_watching, node_name
+
+
+def make_ringing(site: Site, side: CelerySide, emit: Emit) -> Ringing | None:
+    """Make the way from messages to entries; ``None`` if no route rings one, or the broker keeps no runs that are asked for."""
+    if not any(route.entry is not None for feed in site.feeds for route in feed.routing.routes):
+        return None
+    store = make_runtime_store(side, site.settings.site.name)
+    if store is None:
+        return None
+    return Ringing(site.settings.site.name, ScheduleDesk(site.definitions, store, site.settings.site.timezone), emit)
 
 
 class Timetable:
@@ -131,6 +144,8 @@ class Timetable:
     def hear(self, event: object) -> None:
         """Tell those who act on what happened."""
         self._watch.hear(event)
+        if isinstance(event, (FeedAlarmRaised, FeedAlarmEnded)):
+            self._courier.tell(feed_alert(event, self._site.settings, self._clock.now_us()))
         if self._django is not None and isinstance(event, OccurrenceEnqueued):
             self._django.ran(event.entry)
 

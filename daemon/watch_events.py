@@ -50,6 +50,24 @@ class DaemonsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedAlarmRaised:
+    """Something is wrong with a feed that people are told of."""
+
+    feed: Public
+    what: Enum
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAlarmEnded:
+    """It is well again."""
+
+    feed: Public
+    what: Enum
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class AlertSent:
     """A channel took an alert or a ping."""
 

@@ -13,14 +13,30 @@ from daemon.dispatch import BrokerState, CelerySide, SiteDispatcher, make_presen
 from daemon.ports import Emit
 from daemon.public import Public
 from daemon.scheduler.model import Entry
-from daemon.scheduler.watch import Collaborators, Telling, Watch, WatchPlan
+from daemon.scheduler.watch import Alert, Collaborators, Telling, Watch, WatchPlan
 from daemon.settings import Settings
+from daemon.watch_events import FeedAlarmEnded, FeedAlarmRaised
 
 
 def node_name(state_dir: Path) -> Public:
     """Name a daemon among those of its site: the same after a restart, and unlike any other, for it alone holds its state folder."""
     place = hashlib.blake2b(str(state_dir.absolute()).encode(), digest_size=3).hexdigest()
     return Public(f"{socket.gethostname()}-{place}")
+
+
+def feed_alert(event: FeedAlarmRaised | FeedAlarmEnded, settings: Settings, now_us: int) -> Alert:
+    """Make what people are told of a feed."""
+    return Alert(
+        settings.site.name,
+        node_name(settings.site.state_dir),
+        entry=None,
+        daemon=None,
+        what=Public(event.what.value),
+        at_us=now_us,
+        since_us=event.since_us,
+        is_over=isinstance(event, FeedAlarmEnded),
+        feed=event.feed,
+    )
 
 
 def make_watching(

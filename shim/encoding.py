@@ -20,6 +20,8 @@ from shim.value import Json, Typed, Value
 DEPTH_LIMIT = 64
 """Nesting allowed in arguments. Python's own JSON reader in the worker recurses; far below its limit."""
 
+LARGE_BYTES = 1024 * 1024
+
 INTEGER_LIMIT_BITS = 4096
 """Larger integers have more digits than Python's ``int()`` converts by default, and the worker would drop the task."""
 
@@ -49,13 +51,18 @@ def encode_body(args: Sequence[Value], kwargs: Mapping[str, Value], embed: Mappi
     return dump(cast("Json", [args, kwargs, embed]), "arguments")
 
 
-def as_json_text(document: bytes) -> bytes:
+def as_json_text(document: bytes) -> bytes | bytearray:
     """Write a JSON document as the inside of a JSON string.
 
     No control character stands in a JSON document that ``dump`` wrote, so only two characters need an escape (RFC 8259 7);
     a general encoder takes twice as long over all those quotation marks.
     """
-    return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    if len(document) <= LARGE_BYTES:
+        return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    text = bytearray()  # a large one piece by piece: each step over the whole would hold one more of it
+    for start in range(0, len(document), LARGE_BYTES):
+        text += document[start : start + LARGE_BYTES].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return text
 
 
 def check_mapping(value: object, label: str) -> Mapping[str, Any]:

@@ -93,7 +93,7 @@ def _element(
         "timestamp": round(at.timestamp(), 3),
     }
     if content_type == "application/json" and "compression" not in headers:
-        text = as_json_text(body)
+        text: bytes | bytearray = as_json_text(body)
     else:
         text = b64encode(body)
         properties["body_encoding"] = "base64"

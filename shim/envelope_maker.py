@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shim.envelope import Envelope, build_envelope, wrap
 from shim.message import build_message
+from shim.mould import Moulds
 from shim.request import TaskRequest
 from shim.routing import Routed, Target
 from shim.sent_event import EVENT_EXCHANGE, build_event_message, build_sent_event, event_payload
@@ -38,6 +39,7 @@ class EnvelopeMaker:
         self._new_tag = new_tag
         self._tells = tells
         self._event_exchange = event_exchange
+        self._moulds = Moulds(origin)
         self._clock = 0
 
     def make(self, request: TaskRequest, routed: Routed, at: datetime) -> tuple[Envelope, ...]:
@@ -48,12 +50,12 @@ class EnvelopeMaker:
         """
         if self._tells:
             return self._with_event(request, routed, at)
-        return tuple(
-            [
-                build_envelope(request, target, delivery_tag=self._new_tag(), at=at, origin=self._origin)
-                for target in routed.targets
-            ]
-        )
+        return tuple([self._envelope(request, target, at) for target in routed.targets])
+
+    def _envelope(self, request: TaskRequest, target: Target, at: datetime) -> Envelope:
+        tag = self._new_tag()
+        known = self._moulds.envelope(request, target, tag, at)
+        return known or build_envelope(request, target, delivery_tag=tag, at=at, origin=self._origin)
 
     def _with_event(self, request: TaskRequest, routed: Routed, at: datetime) -> tuple[Envelope, ...]:
         messages = [build_message(request, target, at=at, origin=self._origin) for target in routed.targets]

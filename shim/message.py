@@ -66,6 +66,11 @@ class Message(NamedTuple):
         return f"Message(task_id={self.task_id!r}, target={self.target!r})"
 
 
+def is_plain(request: TaskRequest) -> bool:
+    """Say whether a request sets nothing but its task, its id, its arguments and how they are shown."""
+    return request[_USUAL] == _NO_USUAL and request[_RARE] == _NO_RARE and not request.headers
+
+
 def build_message(request: TaskRequest, target: Target, *, at: datetime, origin: str) -> Message:
     """Build the message of ``request`` for ``target``.
 

@@ -15,6 +15,15 @@ _SENTENCES = {
     "not-finished": "has not finished in time",
     "failed": "failed",
     "daemon-gone": "gives no sign of life",
+    "certificate-ends-in-30-days": "its certificate expires within 30 days",
+    "certificate-ends-in-7-days": "its certificate expires within 7 days",
+    "certificate-ends-tomorrow": "its certificate expires within a day",
+    "certificate-has-ended": "its certificate has expired; senders refuse it",
+    "feed-quiet": "nothing has come for longer than is usual or allowed",
+    "feed-refusing": "many of its messages are refused",
+    "feed-acks-slow": "its answers take long",
+    "feed-backlog": "its messages wait long in the spool",
+    "certificate-not-taken": "its new certificate cannot be used, the old one stays",
 }
 
 
@@ -26,6 +35,8 @@ def as_json(alert: Alert) -> bytes:
 def sentence(alert: Alert) -> str:
     """Say it in one line."""
     what = _SENTENCES.get(alert.what, alert.what)
+    if alert.feed is not None:
+        return f"{alert.site}: feed {alert.feed}: {'is over: ' if alert.is_over else ''}{what}"
     if alert.daemon is not None:
         return f"{alert.site}: daemon {alert.daemon} {'is back' if alert.is_over else what}"
     data = alert.as_data()

@@ -19,12 +19,18 @@ def json_text(value: Any) -> str:
     """Write ``value`` on one line.
 
     Integers of any size and lone surrogates stay what they are; NaN and infinity become null, keys text, and what JSON does not
-    know its ``str``.
+    know its ``str``. What is not printable is escaped, for it could steer a terminal.
     """
     try:
-        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return _escaped(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
     except TypeError:  # orjson's own limits: 64 bits, 254 levels, no surrogates, few kinds of keys
         return json.dumps(_plain(value, DEPTH_LIMIT), separators=(",", ":"))
+
+
+def _escaped(document: str) -> str:
+    if document.isprintable():
+        return document
+    return "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in document)
 
 
 def _plain(value: Any, depth: int) -> Any:

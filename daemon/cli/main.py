@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import NoReturn
 
 import click
 
+from daemon.cli.lazy_group import LazyGroup
 from daemon.errors import DaemonError, expected_cause
 
 EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
@@ -23,45 +23,12 @@ _COMMANDS = {
     "workers": ("daemon.cli.workers:workers", "Who takes the tasks; telling them what to do."),
     "queues": ("daemon.cli.queues:queues", "What waits; setting it aside and moving it."),
     "import": ("daemon.cli.import_beat:import_group", "Bring over what celery beat runs."),
-    "hl7": ("daemon.cli.hl7:hl7", "Send HL7 messages."),
+    "feeds": ("daemon.cli.feeds:feeds", "The feeds as they run, and steering them."),
+    "audit": ("daemon.cli.audit:audit", "Who was refused, and who looked at what."),
+    "hl7": ("daemon.cli.hl7:hl7", "Messages: send, probe, find, show, replay."),
     "demo": ("daemon.cli.demo:demo", "All of it in one terminal, with workers and a sender."),
 }
 """Where each command is, and what the list of commands says of it without importing it."""
-
-
-class _LazyGroup(click.Group):
-    """A group whose commands are imported only when one is wanted."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        known = _COMMANDS.get(cmd_name)
-        if known is None:
-            return None
-        module, _, name = known[0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands; none is imported for it."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        from difflib import get_close_matches  # noqa: PLC0415 - only for a mistyped command
-
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            ctx.fail(f'no command "{args[0]}"{hint}')
-        return super().resolve_command(ctx, args)
-
 
 _EXAMPLES = (
     "\b\n"  # click keeps the lines of a paragraph that begins so
@@ -72,7 +39,9 @@ _EXAMPLES = (
 )
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
+@click.group(
+    cls=LazyGroup, commands_at=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES
+)
 @click.version_option(package_name="carillond", message="carillon %(version)s")
 def carillon() -> None:
     """Rings every bell of a Celery installation on time."""

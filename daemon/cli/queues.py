@@ -16,7 +16,7 @@ from daemon.clock import SystemClock, instant
 from daemon.dispatch import Client, QueuedMessage, QueueRow, TaskUncertain, list_queues, site_queues
 from daemon.errors import BrokerDown
 from daemon.plural import counted
-from daemon.public import escaped
+from daemon.public import Public, escaped
 from daemon.site import Site
 
 EXIT_NO = 1
@@ -170,7 +170,8 @@ def _items(site: Site) -> Iterator[tuple[str, str | None]]:
         yield entry.task, entry.queue
     for feed in site.feeds:
         for route in feed.routing.routes:
-            yield route.task, route.queue
+            for queue in route.queues:
+                yield route.task or Public(""), queue
 
 
 def _peeked(one: QueuedMessage) -> dict[str, str | int | None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from daemon.cli.options import load_or_exit, site_option
 from daemon.errors import DaemonError, PackageShadowed, expected_cause
 
 _OURS = "carillond"
+LARGE_PIECE_BYTES = 1024 * 1024
+_M_MMAP_THRESHOLD = -3
 COLLECT_AFTER = (50_000, 20, 100)
 """Allocations, and collections of the younger generation, after which Python looks for cycles: see ``_calm_collector``."""
 
@@ -54,6 +58,7 @@ def run(site_file: Path, log_level: str, log_format: str) -> int:
         log=log, notifier=notifier(os.environ, pid), clock=clock, inherited=inherited(os.environ, pid)
     )
     started_s = clock.monotonic_s()
+    _steady_allocator()
     _calm_collector()
     try:
         code = anyio.run(Daemon(site, around).run, backend_options={"use_uvloop": True})
@@ -78,6 +83,15 @@ def _calm_collector() -> None:
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
+
+
+def _steady_allocator() -> None:
+    """Have the memory of large messages given back to the system at once.
+
+    By default glibc raises the size above which it does so with each large piece, and keeps the rest for itself.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_PIECE_BYTES)
 
 
 def _refuse_shadowed() -> None:

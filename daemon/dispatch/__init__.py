@@ -1,6 +1,7 @@
 """The way to the Celery side. The only package of the daemon that knows ``shim``."""
 
 from daemon.dispatch.addresses import check_addresses, check_gates, check_runs
+from daemon.dispatch.answer_checks import check_answers
 from daemon.dispatch.application import Asked, ask_application
 from daemon.dispatch.beat_node import BeatNode, wants_beat_node
 from daemon.dispatch.celery_side import EMBEDDED, CelerySide, celery_side
@@ -14,6 +15,8 @@ from daemon.dispatch.queue_rows import QueueRow, list_queues, site_queues
 from daemon.dispatch.run_watch import RunWatch
 from daemon.dispatch.runtime_store import RedisRuntimeStore, make_runtime_store, open_runtime_store
 from daemon.dispatch.sent_tasks import SentTask, SentTasks
+from daemon.dispatch.shared_messages import RedisSharedMessages
+from daemon.dispatch.task_outcomes import CeleryOutcomes
 from daemon.dispatch.task_rows import HeldTask, TaskStanding, list_held, standings
 from daemon.dispatch.telling import Told, audience_of, tell
 from daemon.dispatch.worker_rows import WorkerRow, Workers, list_workers
@@ -31,6 +34,7 @@ __all__ = [
     "BeatNode",
     "BrokerState",
     "CeleryDispatcher",
+    "CeleryOutcomes",
     "CelerySide",
     "Client",
     "HeldTask",
@@ -38,6 +42,7 @@ __all__ = [
     "QueueRow",
     "QueuedMessage",
     "RedisRuntimeStore",
+    "RedisSharedMessages",
     "RunWatch",
     "SentTask",
     "SentTasks",
@@ -54,6 +59,7 @@ __all__ = [
     "audience_of",
     "celery_side",
     "check_addresses",
+    "check_answers",
     "check_gates",
     "check_items",
     "check_runs",

@@ -44,12 +44,13 @@ def check_runs(conf: Mapping[str, Any], *, has_work: bool) -> list[Problem]:
     return [Problem(("celery", "broker_url"), NO_RUN, NO_RUN_HINT)] if kind is BrokerKind.FOREIGN else []
 
 
-def check_gates(conf: Mapping[str, Any], counted: Sequence[KeyPath]) -> list[Problem]:
+def check_gates(conf: Mapping[str, Any], counted: Sequence[KeyPath], hint: str = NOT_COUNTED_HINT) -> list[Problem]:
     """Find what the broker cannot count: RabbitMQ knows neither how many tasks run nor how many were sent.
 
     Args:
         conf: Celery's settings.
-        counted: the keys that ask for counting, such as ``("schedule", "report", "overlap")``.
+        counted: the keys that ask for counting, such as ``("schedule", "report", "overlap")``, or for what else it cannot do.
+        hint: what to do instead.
     """
     if not counted or conf.get("broker_url") == EMBEDDED:
         return []
@@ -59,7 +60,7 @@ def check_gates(conf: Mapping[str, Any], counted: Sequence[KeyPath]) -> list[Pro
         return []  # found by check_addresses
     if kind is not BrokerKind.AMQP:
         return []
-    return [Problem(path, f"{path[-1]} needs Redis or Valkey as the broker", NOT_COUNTED_HINT) for path in counted]
+    return [Problem(path, f"{path[-1]} needs Redis or Valkey as the broker", hint) for path in counted]
 
 
 def _check_broker(conf: Mapping[str, Any]) -> None:

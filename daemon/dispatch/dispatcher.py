@@ -26,13 +26,14 @@ from daemon.dispatch.revoking import Revoker
 from daemon.dispatch.run_gates import RunGates
 from daemon.errors import BrokerDown
 from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
-from daemon.ports import Emit, Ledger, Order, RunningTask, Settled, Settlement
+from daemon.ports import Emit, Ledger, Order, RunningTask, Settled, Settlement, WorkItem
 from daemon.public import Public
 from shim.app import AppError, AppRouter, RouteUndecided
 from shim.broker_facts import BrokerFacts
 from shim.claim import Claim, Outcome, Write, WriteResult, check_writes
 from shim.client.carriers import redis_transport
 from shim.client.conf import redis_broker
+from shim.envelope import Envelope
 from shim.errors import BrokerRefused, RequestInvalid, ShimError
 from shim.link import Link
 from shim.publisher import Publisher
@@ -53,6 +54,9 @@ SETTLED = {
     Outcome.NOT_WRITTEN: Settled.NOT_SENT,
     Outcome.UNCERTAIN: Settled.UNAVAILABLE,
 }
+
+_UNASKED: tuple[None] = (None,)
+"""Where the one item of an order goes is for its route to say."""
 
 
 class BrokerState(Enum):
@@ -204,9 +208,11 @@ class CeleryDispatcher:
         now = instant(self._clock.now_us())
         for place, order in enumerate(orders):
             try:
-                settlements[place] = await self._prepare(order)
+                if order.item is not None and order.item.canvas is not None:
+                    settlements[place] = await self._prepare(order, order.item)
                 if settlements[place] is None:
-                    writes.append(self._write(order, now, await self._routed(order)))
+                    routed = _UNASKED if self._app is None and not order.more else await self._routed(order)
+                    writes.append(self._write(order, now, routed))
                     places.append(place)
             except RequestInvalid as error:
                 settlements[place] = Settlement(Settled.INVALID, str(error))
@@ -217,10 +223,9 @@ class CeleryDispatcher:
             settlements[place] = Settlement(SETTLED[result.outcome], result.found, result.server_us)
         return [settlement for settlement in settlements if settlement is not None]
 
-    async def _prepare(self, order: Order) -> Settlement | None:
+    async def _prepare(self, order: Order, item: WorkItem) -> Settlement | None:
         """Have the result back-end know what a workflow counts by, before any of its tasks can end; say if that cannot be."""
-        item = order.item
-        store = () if item is None or item.canvas is None else self._messages.store_of(item)
+        store = self._messages.store_of(item)
         if not store:
             return None
         try:
@@ -235,10 +240,14 @@ class CeleryDispatcher:
             return Settlement(Settled.BLOCKED, "the result back-end does not answer")
         return None
 
-    async def _routed(self, order: Order) -> Routes | None:
-        if self._app is None or order.item is None or not self._messages.asks_app(order.item):
-            return None
-        return await self._messages.routed(order.item, self._app)
+    async def _routed(self, order: Order) -> Sequence[Routes | None]:
+        """Say where each item goes of which a function of the application decides."""
+        if self._app is None or order.item is None:
+            return (None,) * (1 + len(order.more))
+        return [
+            await self._messages.routed(item, self._app) if self._messages.asks_app(item) else None
+            for item in (order.item, *order.more)
+        ]
 
     async def _publish(self, writes: list[Write]) -> list[WriteResult]:
         try:
@@ -251,7 +260,7 @@ class CeleryDispatcher:
             self._look_now.set()  # what is known of the broker is out of date
         return results
 
-    def _write(self, order: Order, now: datetime, routed: Routes | None) -> Write:
+    def _write(self, order: Order, now: datetime, routed: Sequence[Routes | None]) -> Write:
         ticket = order.ticket
         claim = Claim(
             self._prefix + ticket.ledger,
@@ -261,7 +270,9 @@ class CeleryDispatcher:
             ticket.not_before_us,
             ticket.ttl_s,
         )
-        messages = () if order.item is None else self._messages.make(order.item, now, routed)
+        messages: tuple[Envelope, ...] = () if order.item is None else self._messages.make(order.item, now, routed[0])
+        for item, its in zip(order.more, routed[1:], strict=True):
+            messages += self._messages.make(item, now, its)
         gate = order.gate
         if gate is not None and self._limits and order.item is not None:
             has_end = order.item.canvas is None or order.item.canvas["kind"] != "group"

@@ -55,6 +55,7 @@ EVENTS_LIMIT = 1000
 
 EVENTS_AT_ONCE = 100
 NOT_COUNTED = "runs are not counted on RabbitMQ: overlap and limits need Redis or Valkey"
+NOT_TOGETHER = "several tasks of one message are enqueued together, which needs Redis or Valkey"
 QUIET_S = 60.0
 """How long the same trouble is not reported again."""
 
@@ -262,6 +263,8 @@ class OutboxDispatcher:
             raise RequestInvalid(NOT_COUNTED)
         if item is None:
             return None
+        if order.more:
+            raise RequestInvalid(NOT_TOGETHER)
         routed = None
         if self._app is not None and self._items.asks_app(item):
             routed = await self._items.routed(item, self._app)

@@ -9,3 +9,9 @@ class PathInvalid(SettingsInvalid):
     """An HL7 path that cannot be read."""
 
     code = "hl7-path-invalid"
+
+
+class CertificateUnusable(SettingsInvalid):
+    """A certificate, key, list of authorities or of revoked certificates cannot be used."""
+
+    code = "certificate-unusable"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from daemon.hl7listener.answering import Answering
-from daemon.hl7listener.content import Content
-from daemon.hl7listener.framing import Framing
-from daemon.hl7listener.peers import Peers
-from daemon.hl7listener.routing import Routing
+from daemon.hl7listener.ack.answering import Answering
+from daemon.hl7listener.peers.peers import Peers
+from daemon.hl7listener.routes.routing import Routing
+from daemon.hl7listener.text.content import Content
 from daemon.hl7listener.watching import Watching
+from daemon.hl7listener.wire.framing import Framing
 from daemon.public import Public
 
 

@@ -32,8 +32,12 @@ def gate_of(entry: Entry, task_id: str, evict: tuple[str, ...] = ()) -> Gate:
     if entry.overlap.policy is not OverlapPolicy.ALLOW:
         slots.append(Slot(overlap_scope(entry.kin or entry.id), 1, stale_us, evict))
     if limit.concurrency is not None:
-        slots.append(Slot(entry_scope(entry.id), limit.concurrency, stale_us))
-    rates = () if limit.rate is None else (RateCap(entry_scope(entry.id), limit.rate.count, limit.rate.per_us),)
+        slots.append(Slot(entry_scope(entry.kin or entry.id), limit.concurrency, stale_us))
+    rates = (
+        ()
+        if limit.rate is None
+        else (RateCap(entry_scope(entry.kin or entry.id), limit.rate.count, limit.rate.per_us),)
+    )
     return Gate(task_id, tuple(slots), rates, heeds_hold=entry.how not in _MADE_BY_HAND)
 
 

@@ -106,6 +106,7 @@ class How(Enum):
     MANUAL = "manual"
     BACKFILL = "backfill"
     HELD = "held"
+    MESSAGE = "message"
 
 
 @dataclass(frozen=True, slots=True)

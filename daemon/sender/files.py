@@ -5,14 +5,28 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from daemon.hl7listener.framer import START, Block, Framer
+from daemon.hl7listener.wire.framer import START, Block, Framer
 
 _START = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n]))(MSH(?=[^\w\s])|[FB][HT]S(?=[^\w\s]|[\r\n]|\Z))")
 """Where a message begins, or a segment of the envelope of a batch (HL7 2.10.3); before the first, a byte order mark."""
 
+_ENVELOPE = re.compile(rb"[FB]HS[^\w\s]")
+
 
 class UnfinishedBlock(ValueError):
     """A file ends within an MLLP block: what is missing cannot be guessed."""
+
+
+def blocks_in(content: bytes, *, as_it_is: bool = False, keeps_batches: bool = False) -> list[bytes]:
+    """Find what is to go into blocks: the messages of a file, or with ``keeps_batches`` the whole of a file that is a batch.
+
+    Raises:
+        UnfinishedBlock: the last block has no end.
+    """
+    bare = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    if keeps_batches and START not in content and _ENVELOPE.match(bare):
+        return [bare if as_it_is else _with_cr(bare.rstrip(b"\r\n"))]
+    return messages_in(content, as_it_is=as_it_is)
 
 
 def messages_in(content: bytes, *, as_it_is: bool = False) -> list[bytes]:

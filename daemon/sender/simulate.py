@@ -1,125 +1,69 @@
-"""A small hospital that admits, moves and discharges patients who do not exist. Pure: the same seed gives the same days."""
+"""A hospital at work: one thing after the other happens, and each is a message. Pure: the same seed gives the same days."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import accumulate
 
-WARDS = {"ICU": 12, "MED": 28, "SURG": 24, "PED": 16, "MAT": 14}
-_FAMILY = (
-    "AMBER",
-    "BASALT",
-    "CEDAR",
-    "DELTA",
-    "EMBER",
-    "FJORD",
-    "GRANITE",
-    "HAZEL",
-    "INDIGO",
-    "JASPER",
-    "KELP",
-    "LARCH",
-)
-_GIVEN = ("ALPHA", "BRAVO", "CHARLIE", "ECHO", "FOXTROT", "GOLF", "HOTEL", "JULIET", "KILO", "LIMA", "MIKE", "OSCAR")
-_SPARSE, _FULL = 0.3, 0.8
+from daemon.sender.hospital import appointments, movements, orders
+from daemon.sender.hospital.chance import seeded
+from daemon.sender.hospital.house import Act, House
+from daemon.sender.hospital.shape import WARDS, Shape
+from daemon.sender.hospital.writing import Pen
 
+__all__ = ["WARDS", "Hospital"]
 
-@dataclass(frozen=True, slots=True)
-class _Patient:
-    number: str
-    family: str
-    given: str
-    born: str
-    sex: str
-    visit: str
+_ACTS = (*movements.ACTS, *orders.ACTS, *appointments.ACTS)
+_ALWAYS = frozenset(("ADT^A01", "ADT^A03"))
+_NEEDS = {
+    "ADT^A12": frozenset(("ADT^A02",)),
+    "ADT^A31": frozenset(("ADT^A28",)),
+    "ADT^A40": frozenset(("ADT^A28",)),
+    "ORM^O01": frozenset(("ORU^R01",)),
+    "ORU^R01": frozenset(("ORM^O01",)),
+    "SIU^S12": frozenset(("SIU^S15",)),
+    **{f"SIU^{event}": frozenset(("SIU^S12",)) for event in ("S13", "S14", "S15", "S26")},
+}
+"""What must happen, told or not, so that something else can."""
+
+_UNTOLD = 0.2
+"""How often what is not told happens, where it is needed."""
 
 
 class Hospital:
-    """Makes ADT messages, one after the other, that fit together: nobody is moved who was not admitted."""
+    """Makes messages, one after the other, that fit together: nobody is moved who was not admitted."""
 
-    def __init__(self, seed: int) -> None:
-        """Start with empty beds."""
-        self._chance = random.Random(seed)  # noqa: S311 - synthetic patients, not secrets
-        self._prefix = f"{seed % 0xFFFF:04X}"
-        self._count = 0
-        self._patients = 0
-        self._places: dict[tuple[str, int], _Patient] = {}
+    def __init__(self, seed: int, shape: Shape | None = None) -> None:
+        """Start with empty beds; without a shape, a small hospital that sends movements."""
+        self._shape = shape or Shape()
+        self._chance = seeded(seed)
+        self._house = House(self._shape, self._chance, f"{seed % 0xFFFF:04X}")
+        self._told = [act for act in _ACTS if act.kind in self._shape.kinds]
+        needed = _ALWAYS.union(*(_NEEDS.get(kind, frozenset()) for kind in self._shape.kinds)) - self._shape.kinds
+        self._untold = [act for act in _ACTS if act.kind in needed]
 
-    def messages(self, clock: Iterator[datetime]) -> Iterator[bytes]:
+    def messages(self, clock: Iterable[datetime]) -> Iterator[bytes]:
         """Give messages for ever, each at the next instant of ``clock``."""
         for at in clock:
             yield self.next_message(at)
 
     def next_message(self, at: datetime) -> bytes:
         """Let something happen and write the message about it; segments end in CR."""
-        filled = len(self._places) / sum(WARDS.values())
-        likely: list[tuple[int, Callable[[datetime], bytes]]] = []
-        if filled < _FULL:
-            likely.append((9, self._admit))
-        if filled > _SPARSE:
-            likely.append((4, self._discharge))
-        if self._places:
-            likely += [(5, self._transfer), (3, self._update)]
-        [(_, happen)] = self._chance.choices(likely, [weight for weight, _ in likely])
-        return happen(at)
+        pen = Pen(at, self._chance.choice(self._shape.versions), self._chance.choice(self._shape.charsets))
+        while True:
+            told = self._possible(self._told)
+            untold = self._possible(self._untold)
+            if not told or (untold and self._chance.random() < _UNTOLD):
+                self._choose(untold).happen(self._house, pen)
+                continue
+            message = self._choose(told).happen(self._house, pen)
+            if message is not None:
+                return message
 
-    def _admit(self, at: datetime) -> bytes:
-        self._patients += 1
-        patient = _Patient(
-            number=f"{self._prefix}{self._patients:06d}",
-            family=self._chance.choice(_FAMILY),
-            given=self._chance.choice(_GIVEN),
-            born=f"{self._chance.randint(1930, 2020)}{self._chance.randint(1, 12):02d}{self._chance.randint(1, 28):02d}",
-            sex=self._chance.choice("FM"),
-            visit=f"V{self._prefix}{self._patients:06d}",
-        )
-        place = self._free_bed()
-        self._places[place] = patient
-        return self._write("A01", at, patient, place)
+    def _possible(self, acts: list[Act]) -> list[Act]:
+        return [act for act in acts if act.is_possible(self._house)]
 
-    def _transfer(self, at: datetime) -> bytes:
-        old = self._someone()
-        patient = self._places.pop(old)
-        new = self._free_bed()
-        self._places[new] = patient
-        return self._write("A02", at, patient, new, before=old)
-
-    def _discharge(self, at: datetime) -> bytes:
-        place = self._someone()
-        return self._write("A03", at, self._places.pop(place), place)
-
-    def _update(self, at: datetime) -> bytes:
-        place = self._someone()
-        return self._write("A08", at, self._places[place], place)
-
-    def _someone(self) -> tuple[str, int]:
-        return self._chance.choice(list(self._places))
-
-    def _free_bed(self) -> tuple[str, int]:
-        free = [
-            (ward, bed) for ward, beds in WARDS.items() for bed in range(1, beds + 1) if (ward, bed) not in self._places
-        ]
-        return self._chance.choice(free)
-
-    def _write(
-        self,
-        event: str,
-        at: datetime,
-        patient: _Patient,
-        place: tuple[str, int],
-        *,
-        before: tuple[str, int] | None = None,
-    ) -> bytes:
-        self._count += 1
-        stamp = at.strftime("%Y%m%d%H%M%S%z")
-        prior = f"{before[0]}^^{before[1]}" if before else ""
-        structure = "ADT_A01" if event in ("A01", "A08") else f"ADT_{event}"
-        segments = (
-            f"MSH|^~\\&|SIMHIS|SIMULATED|CARILLON|DEMO|{stamp}||ADT^{event}^{structure}|{self._prefix}{self._count:08d}|T|2.5",
-            f"EVN|{event}|{stamp}",
-            f"PID|1||{patient.number}^^^SIM^MR||{patient.family}^{patient.given}||{patient.born}|{patient.sex}",
-            f"PV1|1|I|{place[0]}^^{place[1]}|||{prior}|||||||||||||{patient.visit}",
-        )
-        return "".join(f"{segment}\r" for segment in segments).encode("ascii")
+    def _choose(self, acts: list[Act]) -> Act:
+        [act] = self._chance.choices(acts, cum_weights=list(accumulate(act.weight for act in acts)))
+        return act

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from daemon.settings.environment import overlay
 from daemon.settings.files import FileUnusable, read_text
 from daemon.settings.problems import KeyPath, Located, Problem, did_you_mean, known_keys, show_path
-from daemon.settings.secrets import SecretUnreadable, resolve_secret
+from daemon.settings.secrets import SecretUnreadable, resolve_file, resolve_secret
 from daemon.settings.section import Section, keys_of
 from daemon.settings.sections import Settings
 from daemon.settings.toml_lines import TooDeep, key_lines
@@ -36,6 +36,12 @@ _SECRETS: Mapping[tuple[str, ...], str] = {
 """Keys whose value may stand elsewhere, and what takes its place while the rest is checked if it cannot be read."""
 
 _PATHS = (("site", "state_dir"), ("celery", "app_dir"))
+_FILES = (
+    (("feed", "*", "tls"), ("certificate", "key", "client_ca", "ca", "crl")),
+    (("audit",), ("syslog_ca",)),
+)
+"""Keys that name files, which may be credentials."""
+
 _NOT_YET = "is not available in this version"
 _MANY_DIGITS = re.compile(r"[0-9_]{4000}", re.ASCII)
 _LATER_VALUES: Mapping[str, frozenset[str]] = {
@@ -123,6 +129,7 @@ def load_settings(
     )
     problems += [*laid.problems, *_secrets(tree, environment)]
     _anchor_paths(tree, path.parent)
+    problems += _files(tree, path.parent, environment)
     final = tree.get("schedule")
     settings, found = _validate(tree)
     return Loaded(settings, (*problems, *found), places, (written, final))
@@ -182,6 +189,20 @@ def _secrets(tree: dict[str, Any], environment: Mapping[str, str]) -> list[Probl
                 except SecretUnreadable as error:
                     problems.append(Problem((*path, key), str(error)))
                     table[key] = stand_in
+    return problems
+
+
+def _files(tree: dict[str, Any], folder: Path, environment: Mapping[str, str]) -> list[Problem]:
+    problems = []
+    for pattern, keys in _FILES:
+        for path in _tables(tree, pattern):
+            table = _at(tree, path)
+            for key in keys:
+                if isinstance(table.get(key), str):
+                    try:
+                        table[key] = resolve_file(table[key], folder, environment)
+                    except SecretUnreadable as error:
+                        problems.append(Problem((*path, key), str(error)))
     return problems
 
 

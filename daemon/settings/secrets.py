@@ -28,14 +28,30 @@ def resolve_secret(text: str, environment: Mapping[str, str]) -> str:
             raise SecretUnreadable(f"{text}: the path must be absolute")
         return _read(path)
     if text.startswith("credential:"):
-        folder = environment.get("CREDENTIALS_DIRECTORY")
-        name = text.removeprefix("credential:")
-        if not folder:
-            raise SecretUnreadable(f"{text}: CREDENTIALS_DIRECTORY is not set; use LoadCredential={name}:… in the unit")
-        if "/" in name or name in ("", ".", ".."):
-            raise SecretUnreadable(f"{text}: a credential is named without a path")
-        return _read(Path(folder) / name)
+        return _read(_credential(text, environment))
     return text
+
+
+def resolve_file(text: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """Give the path of the file ``text`` names: ``credential:NAME``, ``file:/path`` or a path, from ``folder`` on.
+
+    Raises:
+        SecretUnreadable: there can be no such credential.
+    """
+    if text.startswith("credential:"):
+        return str(_credential(text, environment))
+    path = text.removeprefix("file:")
+    return str((folder / path).absolute()) if path else path
+
+
+def _credential(text: str, environment: Mapping[str, str]) -> Path:
+    folder = environment.get("CREDENTIALS_DIRECTORY")
+    name = text.removeprefix("credential:")
+    if not folder:
+        raise SecretUnreadable(f"{text}: CREDENTIALS_DIRECTORY is not set; use LoadCredential={name}:… in the unit")
+    if "/" in name or name in ("", ".", ".."):
+        raise SecretUnreadable(f"{text}: a credential is named without a path")
+    return Path(folder) / name
 
 
 def _read(path: Path) -> str:

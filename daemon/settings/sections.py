@@ -12,17 +12,18 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from daemon.public import Public
+from daemon.settings.audit_section import AuditSection
 from daemon.settings.celery_sections import CelerySection, TaskSection
 from daemon.settings.entry_section import EntrySection, LimitSetting
 from daemon.settings.feed import FeedSection
 from daemon.settings.history_section import HistorySection
 from daemon.settings.section import Section
+from daemon.settings.spool_section import SpoolSection
 from daemon.settings.values import (
     Duration,
     Label,
     ListenAddress,
     Name,
-    Size,
     Zone,
     parse_address,
     wrong,
@@ -55,15 +56,6 @@ class EmbeddedBrokerSection(Section):
     port: int = Field(default=0, ge=0, le=65535)
     appendfsync: Literal["always", "everysec"] = "everysec"
     binary: Path | None = None
-
-
-class SpoolSection(Section):
-    """``[spool]``: where acknowledged messages live."""
-
-    retention: Duration = 7 * 86_400.0
-    size_limit: Size = 20 * 1024**3
-    free_floor: Size = 256 * 1024**2
-    suspect_window: Duration = 3_600.0
 
 
 class ApiSection(Section):
@@ -119,3 +111,4 @@ class Settings(Section):
     spool: SpoolSection = SpoolSection()
     watch: WatchSection = WatchSection()
     api: ApiSection = ApiSection()
+    audit: AuditSection = AuditSection()

@@ -130,7 +130,8 @@ class Router:
         """
         if answer is not None or not options.keys() <= _REMEMBERED:
             return self._route(task, options, answer)
-        asked = (task, *(options.get(name) for name in ("queue", "priority", "exchange", "routing_key")))
+        get = options.get
+        asked = (task, get("queue"), get("priority"), get("exchange"), get("routing_key"))
         known = self._routed.get(asked)
         if known is not None:
             return known

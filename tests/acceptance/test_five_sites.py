@@ -90,7 +90,8 @@ def test_tasks_go_to_the_queues_that_workers_take(name: str, task: str, queue: s
 def test_the_feed_of_aegis_takes_the_events_its_listener_acted_on_and_keeps_the_rest() -> None:
     [feed] = site_of("aegis").settings.feed.values()
     [route] = feed.route
-    assert (feed.listen.port, feed.ack, feed.unrouted) == (2575, "original", "park")
+    assert isinstance(feed.listen, tuple)
+    assert ([address.port for address in feed.listen], feed.ack, feed.unrouted) == ([2575], "original", "park")
     assert (route.type, route.event) == (("ADT",), ("A01", "A02", "A03", "A08"))
 
 

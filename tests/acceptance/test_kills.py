@@ -16,7 +16,7 @@ from tests.support.process import ROOT, DaemonProcess, FaultyDaemon, occurrence_
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.worker import Worker, wait_until_ran
 
-KILLS = 12
+KILLS = 18
 MESSAGES = 600
 UNDER_LOAD = (
     "frame.complete",

@@ -173,6 +173,21 @@ def test_what_waits_is_bounded_and_what_finds_no_room_is_reported() -> None:
     assert isinstance(said[0], AlertFailed)
 
 
+@pytest.mark.parametrize(
+    ("is_over", "expected"),
+    [
+        (False, "ward-7: feed adt: its certificate expires within 7 days"),
+        (True, "ward-7: feed adt: is over: its certificate expires within 7 days"),
+    ],
+)
+def test_what_is_wrong_with_a_feed_is_said_in_a_line(expected: str, *, is_over: bool) -> None:
+    what = Public("certificate-ends-in-7-days")
+    alert = Alert(Public("ward-7"), Public("d0"), None, None, what, START_US, START_US, is_over, Public("adt"))
+    assert sentence(alert) == expected
+    assert alert.as_data()["feed"] == "adt"
+    assert "feed" not in MISSED.as_data()
+
+
 def test_a_letter_says_the_same() -> None:
     said: list[Any] = []
     gone = Alert(Public("ward-7"), Public("d0"), None, Public("d1"), Public("daemon-gone"), START_US, START_US, False)  # noqa: FBT003 - a field

@@ -8,13 +8,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from daemon.events import Answered, ConnectionCrashed, Deviated, Quarantined, Resent
-from daemon.hl7listener.answering import AckMode
-from daemon.hl7listener.connection import Goodbye
-from daemon.hl7listener.finding import Disposition, Reason
-from daemon.hl7listener.framer import NOISE_LIMIT_BYTES, PREFIX_BYTES, Breach, Deviation
-from daemon.hl7listener.framing import Limits
-from daemon.hl7listener.header import Header, parse_header
+from daemon.feed_events import Answered, ConnectionCrashed, Deviated, Quarantined, Resent
+from daemon.hl7listener.ack.answering import AckMode
+from daemon.hl7listener.judging.finding import Disposition, Reason
+from daemon.hl7listener.text.header import Header, parse_header
+from daemon.hl7listener.wire.connection import Goodbye
+from daemon.hl7listener.wire.framer import NOISE_LIMIT_BYTES, PREFIX_BYTES, Breach, Deviation
+from daemon.hl7listener.wire.framing import Limits
 from tests.support.acks import check_header_rules
 from tests.support.builders import adt, framed
 from tests.support.feeds import feed
@@ -24,7 +24,7 @@ from tests.support.spooling import LIMIT_S, ask, until
 pytestmark = pytest.mark.anyio
 
 BLOCK_LIMIT = 16 * 1024 * 1024
-ROUTED, PARKED, QUARANTINED = (disposition.value for disposition in Disposition)
+ROUTED, PARKED, QUARANTINED, _ = (disposition.value for disposition in Disposition)
 
 
 def header_of(message: bytes) -> Header:

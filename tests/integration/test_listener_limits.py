@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 import pytest
 
 from daemon.errors import ListenFailed
-from daemon.events import FeedListening, PeerConnected, PeerRefused
-from daemon.hl7listener import server
-from daemon.hl7listener.connection import WINDOW_BLOCKS, Goodbye
-from daemon.hl7listener.framing import Limits
-from daemon.hl7listener.peers import Peers
-from daemon.hl7listener.server import Listener
+from daemon.feed_events import FeedListening, PeerConnected, PeerRefused
+from daemon.hl7listener.peers.peers import Peers
 from daemon.hl7listener.spool import Limits as SpoolLimits
+from daemon.hl7listener.wire import server
+from daemon.hl7listener.wire.connection import WINDOW_BLOCKS, Goodbye
+from daemon.hl7listener.wire.deadlines import RATE_WINDOW_S
+from daemon.hl7listener.wire.framing import Limits
+from daemon.hl7listener.wire.server import Listener
 from daemon.settings.values import Address
 from tests.support.builders import adt, framed
 from tests.support.clock import SetClock
@@ -41,6 +43,12 @@ def narrow() -> Iterator[Sockets]:
     """Give a listening socket whose connections take few bytes before their peer reads."""
     with send_buffer(4096) as sockets:
         yield sockets
+
+
+def resident_bytes() -> int:
+    """Say what this process holds in memory."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) * 1024
 
 
 def messages(count: int, first: int = 1) -> bytes:
@@ -103,7 +111,7 @@ async def test_a_connection_that_is_silent_too_long_is_closed_and_a_busy_one_is_
 async def test_a_block_that_is_not_completed_in_time_ends_its_connection_however_it_drips(tmp_path: Path) -> None:
     block = messages(1)
     async with (
-        listening(tmp_path, feed(limits=Limits(frame_s=MINUTE_S))) as station,
+        listening(tmp_path, feed(limits=Limits(frame_s=MINUTE_S, min_rate_bytes=0))) as station,
         station.calling() as other,
         station.calling() as caller,
     ):
@@ -116,6 +124,104 @@ async def test_a_block_that_is_not_completed_in_time_ends_its_connection_however
         assert station.held_bytes == 0
         await other.send(block)
         assert await other.codes() == [b"AA"]
+
+
+async def test_a_block_that_drips_below_the_floor_ends_its_connection_and_one_above_it_goes_on(tmp_path: Path) -> None:
+    limits = Limits(frame_s=10 * MINUTE_S, min_rate_bytes=4)
+    block = framed(adt("M1", ward="w" * 400))
+    async with (
+        listening(tmp_path, feed(limits=limits)) as station,
+        station.calling() as quick,
+        station.calling() as slow,
+    ):
+        await quick.send(block[:10])
+        await slow.send(block[:10])
+        await until(lambda: station.held_bytes == 18)
+        await quick.send(block[10:100])
+        await slow.send(block[10:20])
+        await until(lambda: station.held_bytes == 99 + 19)
+        station.clock.advance(RATE_WINDOW_S)
+        assert await slow.rest() == []
+        assert station.endings == [Goodbye.TOO_SLOW]
+        await quick.send(block[100:])
+        assert await quick.codes() == [b"AA"]
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "min_rate_bytes", "reason"), [(MINUTE_S, 0, Goodbye.SLOW_BLOCK), (10 * MINUTE_S, 64, Goodbye.TOO_SLOW)]
+)
+async def test_a_block_broken_off_behind_its_header_is_refused_before_its_connection_is_closed(
+    tmp_path: Path, frame_s: float, min_rate_bytes: int, reason: Goodbye
+) -> None:
+    limits = Limits(frame_s=frame_s, min_rate_bytes=min_rate_bytes)
+    part = framed(adt("M1"))[:-20]
+    async with listening(tmp_path, feed(limits=limits)) as station, station.calling() as caller:
+        await caller.send(part)
+        await until(lambda: station.held_bytes == len(part) - 1)
+        station.clock.advance(MINUTE_S + 1)
+        [reply] = await caller.rest()
+        assert b"MSA|AR|M1|" in reply
+        assert station.endings == [reason]
+        assert station.held_bytes == 0
+        async with station.calling() as again:
+            await again.send(framed(adt("M1")))
+            assert await again.codes() == [b"AA"]
+    kept = ask(tmp_path, "SELECT reason, data FROM message ORDER BY seq")
+    assert kept == [("block-not-completed", part[1:]), (None, adt("M1"))]
+
+
+async def test_more_connections_of_one_address_than_it_may_have_are_closed(tmp_path: Path) -> None:
+    async with listening(tmp_path, feed(limits=Limits(connections_per_peer=1))) as station, station.calling() as first:
+        await first.send(messages(1))
+        assert await first.codes() == [b"AA"]
+        for _ in range(2):
+            async with station.calling() as second:
+                assert await second.rest() == []
+        refused = station.told(PeerRefused)
+        assert [(event.reason, event.peer) for event in refused] == [(Goodbye.PEER_LIMIT, "127.0.0.1")] * 2
+        assert [event.is_repeated for event in refused] == [False, True]
+
+
+async def test_with_too_much_in_flight_the_oldest_open_block_goes_on_and_others_wait(tmp_path: Path) -> None:
+    limits = Limits(in_flight_bytes=3000, frame_s=MINUTE_S, idle_s=MINUTE_S, min_rate_bytes=0)
+    big = framed(adt("BIG", ward="w" * 6000))
+    async with (
+        listening(tmp_path, feed(limits=limits)) as station,
+        station.calling() as first,
+        station.calling() as second,
+        station.calling() as third,
+    ):
+        await first.send(big[:2000])
+        await until(lambda: station.held_bytes == 1999)
+        await second.send(big[:2000])
+        await until(lambda: sum(one.state == "withheld" for one in station.connections) == 2)
+        await third.send(framed(adt("M3")))
+        station.clock.advance(MINUTE_S - 1)  # of which nothing is to be had from those that wait
+        await first.send(big[2000:4000])
+        await until(lambda: station.held_bytes == 5998)
+        assert not [one for one in station.connections if one.messages]
+        await first.send(big[4000:])
+        assert await first.codes() == [b"AA"]
+        assert await third.codes() == [b"AA"]
+        await second.send(big[2000:])
+        assert await second.codes() == [b"AA"]
+        assert station.endings == []
+        assert station.held_bytes == 0
+
+
+async def test_a_thousand_connections_cost_little_and_a_busy_one_beside_them_is_served(tmp_path: Path) -> None:
+    count = 1000
+    async with listening(tmp_path, feed(limits=Limits(connections=count + 1))) as station, AsyncExitStack() as callers:
+        before_bytes = resident_bytes()
+        for number in range(1, count + 1):
+            await callers.enter_async_context(station.calling())
+            if not number % 100:  # no more at once than the queue of the socket takes
+                await until(lambda number=number: len(station.connections) == number)  # type: ignore[misc]
+        assert resident_bytes() - before_bytes < count * 40_000
+        async with station.calling() as busy:
+            await busy.send(messages(500))
+            assert await busy.codes(500) == [b"AA"] * 500
+        assert station.held_bytes == 0
 
 
 async def test_open_blocks_of_all_connections_together_are_bounded(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.events import Committed
-from daemon.hl7listener.finding import Disposition
+from daemon.hl7listener.judging.finding import Disposition, judge
 from daemon.hl7listener.spool import Stored, messages, writer
 from daemon.hl7listener.spool.rows import identity_of
 from daemon.public import Public
@@ -171,8 +171,8 @@ async def test_an_accepted_message_keeps_its_answer_whatever_the_settings_say_la
 def colliding(monkeypatch: pytest.MonkeyPatch) -> int:
     """Give every message the same identity, the highest there is, so that the one behind it wraps around."""
 
-    def identity(feed: str, data: bytes, *, refused_for: str = "") -> int:
-        del feed, data, refused_for
+    def identity(feed: str, data: bytes, header: object, *, salt: str = "") -> int:
+        del feed, data, header, salt
         return HIGHEST
 
     monkeypatch.setattr(messages, "identity_of", identity)
@@ -254,6 +254,7 @@ async def test_a_message_that_meets_only_the_number_of_another_is_never_answered
 def test_identities_fit_into_an_integer_of_the_database(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "any")
     for number in range(200):
-        identity = identity_of("adt", adt(f"M{number}"))
+        data = adt(f"M{number}")
+        identity = identity_of("adt", data, judge(data, feed()).header)
         assert db.execute("SELECT typeof(?), ?", (identity, identity)).fetchone() == ("integer", identity)
     db.close()

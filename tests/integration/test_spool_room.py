@@ -11,8 +11,9 @@ import anyio
 import pytest
 
 from daemon.errors import SpoolFailed
-from daemon.events import FeedResumed, FeedWithholding, SpoolDamaged
-from daemon.hl7listener.spool import Limits, NotStored, Stored
+from daemon.events import SpoolDamaged
+from daemon.feed_events import FeedResumed, FeedWithholding
+from daemon.hl7listener.spool import Limits, NotStored, Stored, WhyNot
 from daemon.hl7listener.spool.mark import MarkFile
 from daemon.public import Public
 from tests.support.clock import SetClock
@@ -58,7 +59,7 @@ async def test_a_full_database_refuses_a_group_whole_and_stores_again_once_there
         assert numbers(tmp_path) == acknowledged
         # As long as there is no room, none of a group is stored, and nothing is acknowledged.
         again = arrivals(5, number, ward="W" * 3000)
-        assert await running.store(*again) == [NotStored()] * 5
+        assert await running.store(*again) == [NotStored(WhyNot.FULL)] * 5
         running.spool.settle(ADT, acknowledged[-1])
         await until(lambda: ask(tmp_path, "SELECT seq FROM cursor") == [(acknowledged[-1],)])
         database.cap(1000)
@@ -83,7 +84,8 @@ async def test_a_disk_below_its_floor_withholds_feeds_and_resumes_them_with_a_ma
         await running.stored(*arrivals(1))
         disk.free_bytes = floor - 1
         await until(lambda: not running.spool.is_accepting)
-        assert await running.store(*arrivals(1, 2)) == [NotStored()]
+        assert await running.store(*arrivals(1, 2)) == [NotStored(WhyNot.FULL)]
+        assert running.spool.is_full
         disk.free_bytes = floor + floor // 8 - 1
         looks = disk.looks
         await until(lambda: disk.looks > looks + 2)
@@ -200,7 +202,7 @@ async def test_a_bug_in_the_writer_is_no_failure_of_the_disk(tmp_path: Path) -> 
 async def test_a_spool_that_is_not_open_stores_nothing(tmp_path: Path) -> None:
     async with spooling(tmp_path) as running:
         await running.spool.drain()
-        assert await running.store(*arrivals(1)) == [NotStored()]
+        assert await running.store(*arrivals(1)) == [NotStored(WhyNot.CLOSED)]
         await running.spool.drain()
     assert numbers(tmp_path) == []
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.ack import codes_due
-from daemon.hl7listener.answering import AckMode
-from daemon.hl7listener.charset import Decoded
-from daemon.hl7listener.finding import Finding, Reason, Verdict, judge, judge_oversized
-from daemon.hl7listener.framer import Block, Framer, frame
-from daemon.hl7listener.header import Header, parse_header
-from daemon.hl7listener.path import Segments, parse_path
+from daemon.hl7listener.ack.answering import AckMode
+from daemon.hl7listener.ack.writer import codes_due
+from daemon.hl7listener.judging.finding import Finding, Reason, Verdict, judge, judge_oversized
+from daemon.hl7listener.text.charset import Decoded
+from daemon.hl7listener.text.header import Header, parse_header
+from daemon.hl7listener.text.message import Message
+from daemon.hl7listener.text.path import parse_path
+from daemon.hl7listener.wire.framer import Block, Framer, frame
 from daemon.sender.acknowledgement import read_acknowledgement
 from daemon.sender.files import messages_in
 from tests.support.acks import check_header_rules, read_ack
@@ -92,7 +93,7 @@ def test_sample_messages_are_read_as_python_hl7_reads_them() -> None:
         finding = judge(data, EVERYTHING)
         if not isinstance(finding.decoded, Decoded) or finding.header is None or b"\n" in data:
             continue  # python-hl7 wants CR
-        segments = Segments(finding.decoded.text, finding.header.delimiters)
+        segments = Message(finding.decoded.text, finding.header.delimiters)
         theirs = hl7.parse(finding.decoded.text)
         for place in ("MSH-10", "MSH-9", "MSH-3", "MSH-7"):
             number = int(place[4:])
@@ -107,7 +108,7 @@ def test_sample_messages_are_read_as_python_hl7_reads_them() -> None:
     assert agreed > 500
 
 
-def _whole(segments: Segments, header: Header, number: int) -> str:
+def _whole(segments: Message, header: Header, number: int) -> str:
     """Give a field with all its repetitions."""
     repetition = header.delimiters.repetition.decode()
     found = []

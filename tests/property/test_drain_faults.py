@@ -2,147 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import copy
+import random
+from collections.abc import Sequence
 
-import anyio
-from anyio.abc import TaskGroup
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.drain import Drain
-from tests.support.builders import adt
-from tests.support.clock import run_virtual
-from tests.support.lane_model import World
+from daemon.hl7listener.lanes.order import work_of
+from daemon.hl7listener.spool import Row
+from daemon.ports import Order, Settled, Settlement
+from daemon.public import Public
+from tests.support.drain_chaos import CHOICES, Action, check_each_once_in_order, play
+from tests.support.feeds import feed, route
+from tests.support.lane_model import SITE, BrokerModel, World
 
 ACTIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("store"), st.sampled_from([1, 2, 7, 120])),
-        st.tuples(st.just("commit seems to fail"), st.integers(1, 3)),
-        st.tuples(st.just("wait"), st.sampled_from([0, 0.05, 1, 20])),
-        st.tuples(st.just("broker down"), st.just(0)),
-        st.tuples(st.just("broker up"), st.just(0)),
-        st.tuples(st.just("lose replies"), st.integers(1, 3)),
-        st.tuples(st.just("hold a push"), st.integers(1, 2)),
-        st.tuples(st.just("late pushes arrive"), st.just(0)),
-        st.tuples(st.just("broker writes its log"), st.just(0)),
-        st.tuples(st.just("broker loses its tail"), st.just(0)),
-        st.tuples(st.just("disk fails"), st.integers(1, 4)),
-        st.tuples(st.just("spool fails and opens again"), st.just(0)),
-        st.tuples(st.just("kill at step"), st.integers(1, 40)),
-        st.tuples(st.just("kill"), st.just(0)),
-        st.tuples(st.just("notes are lost from now"), st.just(0)),
-        st.tuples(st.just("stop in good order"), st.just(0)),
-    ),
-    max_size=25,
+    st.one_of(st.tuples(st.just(name), st.sampled_from(numbers)) for name, numbers in CHOICES.items()), max_size=25
 )
-
-
-class Chaos:
-    """Runs one drain after the other and does to each of them what it is told."""
-
-    def __init__(self, tasks: TaskGroup) -> None:
-        self.world = World()
-        self.stored = 0
-        self._tasks = tasks
-        self._log = self.world.broker.state()
-        self._life: anyio.CancelScope | None = None
-        self._ended = anyio.Event()
-        self._drain: Drain | None = None
-
-    async def start(self) -> None:
-        world = self.world
-        world.spool.step = world.broker.step = lambda: None
-        world.spool.keeps_notes = True
-        world.spool.forget_takers()
-        world.spool.open_again()
-        self._drain = drain = world.make_drain()
-        self._life, self._ended = anyio.CancelScope(), anyio.Event()
-        await drain.open()
-        self._tasks.start_soon(self._live, drain, self._life, self._ended)
-
-    async def _live(self, drain: Drain, life: anyio.CancelScope, ended: anyio.Event) -> None:
-        with life:
-            await drain.serve()
-        ended.set()
-
-    async def kill(self) -> None:
-        assert self._life is not None
-        self._life.cancel()
-        await self._ended.wait()
-        await self.start()
-
-    async def restart_if_dead(self) -> None:
-        if self._ended.is_set():
-            await self.start()
-
-    async def stop(self) -> None:
-        assert self._drain is not None
-        await self._drain.drain()
-        await self._ended.wait()
-
-    def kill_at(self, step: int) -> None:
-        life, left = self._life, step
-
-        def count_down() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0 and life is not None:
-                life.cancel()
-
-        self.world.spool.step = self.world.broker.step = count_down
-
-    def store(self, count: int, *, told: bool = True) -> None:
-        first, self.stored = self.stored + 1, self.stored + count
-        self.world.spool.store(*(adt(f"M{number}") for number in range(first, self.stored + 1)), told=told)
-
-    async def do(self, action: str, number: float) -> None:
-        world, broker, count = self.world, self.world.broker, int(number)
-        simple: dict[str, Callable[[], Any]] = {
-            "store": lambda: self.store(count),
-            "broker down": lambda: setattr(broker, "is_down", True),
-            "broker up": lambda: setattr(broker, "is_down", False),
-            "lose replies": lambda: setattr(broker, "lose_replies", count),
-            "hold a push": lambda: setattr(broker, "hold", count),
-            "late pushes arrive": broker.let_late_ones_through,
-            "broker loses its tail": lambda: broker.go_back_to(self._log),
-            "disk fails": lambda: setattr(world.spool, "failing", count),
-            "notes are lost from now": lambda: setattr(world.spool, "keeps_notes", False),
-            "kill at step": lambda: self.kill_at(count),
-        }
-        if action in simple:
-            simple[action]()
-        elif action == "broker writes its log":
-            self._log = broker.state()
-        elif action == "commit seems to fail":
-            self.store(count, told=False)
-            world.spool.close()
-            world.spool.open_again()
-        elif action == "spool fails and opens again":
-            world.spool.close()
-            await anyio.sleep(1)
-            world.spool.open_again()
-        elif action == "wait":
-            await anyio.sleep(number)
-            await self.restart_if_dead()
-        elif action == "kill":
-            await self.kill()
-        elif action == "stop in good order":
-            await self.stop()
-            await self.start()
-        else:
-            raise AssertionError(action)
-
-    async def calm_down(self) -> None:
-        """End all faults; what must happen now is that everything arrives."""
-        world, broker = self.world, self.world.broker
-        broker.is_down, broker.lose_replies, broker.hold, world.spool.failing = False, 0, 0, 0
-        await self.kill()
-        self.store(1)
-        await world.until(lambda: len(broker.queue) >= self.stored)
-        broker.let_late_ones_through()
-        await anyio.sleep(30)
-        await self.stop()
 
 
 @given(ACTIONS)
@@ -156,18 +34,107 @@ class Chaos:
         ("spool fails and opens again", 0),
     ]
 )
-def test_each_message_ends_in_its_queue_once_and_in_order(actions: list[tuple[str, float]]) -> None:
-    async def main() -> None:
-        async with anyio.create_task_group() as tasks:
-            chaos = Chaos(tasks)
-            await chaos.start()
-            for action, number in actions:
-                await chaos.do(action, number)
-                await anyio.sleep(0.01)
-            await chaos.calm_down()
-        world = chaos.world
-        assert world.broker.control_ids == [f"M{number}" for number in range(1, chaos.stored + 1)]
-        ids = {row.seq: world.task_id(row.seq, row.epoch) for row in world.spool.rows}
-        assert world.broker.task_ids == [ids[seq] for seq in sorted(ids)]
+def test_each_message_ends_in_its_queue_once_and_in_order(actions: list[Action]) -> None:
+    check_each_once_in_order(play(actions))
 
-    run_virtual(main)
+
+SEVERAL = feed(
+    route(task=Public("one"), goes_on=True),
+    route(task=None, entry=Public("sync"), number=1, goes_on=True),
+    route(task=Public("two"), number=2, goes_on=True),
+    route(task=Public("three"), number=3),
+)
+
+
+@given(ACTIONS)
+def test_all_tasks_of_each_message_are_in_the_queue_together_and_its_entry_is_rung(actions: list[Action]) -> None:
+    chaos = play(actions, World(SEVERAL), tasks_each=3)
+    world = chaos.world
+    kept = sorted(world.spool.rows)
+    work = [work_of(Row(row.seq, row.epoch, row.feed, row.received_us, row.data), SEVERAL, SITE, 0) for row in kept]
+    assert len(work) == chaos.stored
+    assert world.broker.task_ids == [item.task_id for one in work if one is not None for item in one.items]
+    assert [item.task for item in world.broker.queue] == ["one", "two", "three"] * chaos.stored
+    assert set(world.bell.rung) == {ring for one in work if one is not None for ring in one.rings}
+
+
+# -- planted bugs, which the same faults must bring to light -----------------------------------------------------------
+
+
+class Unguarded(BrokerModel):
+    """Pushes whatever it is sent, and looks at no mark."""
+
+    def _carry_out_one(self, order: Order) -> Settlement:
+        if order.item is not None:
+            self.queue += (order.item, *order.more)
+        self.ledgers.setdefault(order.ticket.ledger, {})[order.ticket.field] = order.ticket.advance_to
+        return Settlement(Settled.ENQUEUED)
+
+
+class PushFirst(BrokerModel):
+    """Pushes in one step and moves the mark in another, which may be lost."""
+
+    def _carry_out(self, orders: Sequence[Order]) -> list[Settlement]:
+        before = copy.deepcopy(self.ledgers)
+        settlements = super()._carry_out(orders)
+        if self.lose_replies:
+            self.ledgers = before
+        return settlements
+
+
+class MarkFirst(BrokerModel):
+    """Moves the mark in one step and pushes in another, which may be lost."""
+
+    def _carry_out(self, orders: Sequence[Order]) -> list[Settlement]:
+        before = list(self.queue)
+        settlements = super()._carry_out(orders)
+        if self.lose_replies:
+            self.queue = before
+        return settlements
+
+
+class Hopeful(BrokerModel):
+    """Takes a call without an answer for one that was carried out."""
+
+    async def dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
+        settlements = await super().dispatch(orders)
+        return [Settlement(Settled.ENQUEUED) if one.outcome is Settled.UNAVAILABLE else one for one in settlements]
+
+
+SEEDS = range(40)
+
+
+def drawn(seed: int) -> list[Action]:
+    """Draw a few things to do."""
+    chance = random.Random(seed)
+    names = [chance.choice(tuple(CHOICES)) for _ in range(chance.randint(5, 25))]
+    return [(name, chance.choice(CHOICES[name])) for name in names]
+
+
+def holds(actions: Sequence[Action], broker: BrokerModel) -> bool:
+    """Say whether all is as it has to be in the end."""
+    world = World()
+    world.broker = broker
+    try:
+        check_each_once_in_order(play(actions, world))
+    except AssertionError:
+        return False
+    except ExceptionGroup as group:
+        _, others = group.split(AssertionError)
+        if others is not None:
+            raise
+        return False
+    return True
+
+
+@pytest.mark.parametrize("broker", [Unguarded, PushFirst, MarkFirst])
+def test_a_planted_bug_is_found(broker: type[BrokerModel]) -> None:
+    assert not all(holds(drawn(seed), broker()) for seed in SEEDS)
+
+
+def test_what_finds_planted_bugs_finds_none_without_them() -> None:
+    assert all(holds(drawn(seed), BrokerModel()) for seed in SEEDS)
+
+
+def test_even_an_answer_that_was_made_up_is_put_right_by_the_mark() -> None:
+    assert all(holds(drawn(seed), Hopeful()) for seed in SEEDS)

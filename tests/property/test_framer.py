@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener import framer as module
-from daemon.hl7listener.framer import (
+from daemon.hl7listener.wire import framer as module
+from daemon.hl7listener.wire.deviation import ADVICE
+from daemon.hl7listener.wire.framer import (
     NOISE_LIMIT_BYTES,
     PREFIX_BYTES,
     Block,
     Breach,
     Broken,
+    Commit,
     Deviation,
     Event,
     Framer,
@@ -46,12 +48,34 @@ PIECES = st.lists(
             b"\x00",
             b"\xff",
             b"MSH|",
+            b"MSH",
+            b"\x00\x00",
+            b"\x0b\x00M\x00S\x00H",
+            b"\x0b\x06\x1c\r",
+            b"D23\r",
             b"x" * 9,
         )
     ),
     max_size=40,
 ).map(b"".join)
-OPENINGS = st.sampled_from((b"", b"\x16\x03\x01", b"GET /", b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n", b"PRI * HTTP"))
+OPENINGS = st.sampled_from(
+    (
+        b"",
+        b"SSH-2",
+        b"\x01\x00\x00\x00\x00\xcd",
+        b"\xff\xfd\x18",
+        b"\xff\xfe\x0b",
+        b"\xfe\xff",
+        b"\x05",
+        b"\x02",
+        b"\r\nMSH|",
+        b"\x16\x03\x01",
+        b"GET /",
+        b"PROXY ",
+        b"\r\n\r\n\x00\r\nQUIT\n",
+        b"PRI * HTTP",
+    )
+)
 STREAMS = st.builds(bytes.__add__, OPENINGS, PIECES) | st.binary(max_size=200)
 
 
@@ -109,6 +133,10 @@ def test_two_blocks_come_out_whole_whichever_two_places_they_are_cut_at() -> Non
         pytest.param(b"\x0bMSH|1\x0bMSH|2\x1cx\x1c\r", id="begun anew with FS inside"),
         pytest.param(b"\x0b" + b"x" * 30 + b"\x1c\r" + b"\x0bMSH|2\x1c\r", id="over the limit"),
         pytest.param(b"\x0b" + b"x" * 60 + b"\x1c\r" + b"\x0bMSH|2\x1c\r", id="over twice the limit"),
+        pytest.param(b"MSH|1\x1c\r\r\nMSH|2\x1c\r", id="no start"),
+        pytest.param(b"\x00\x0bMSH|1\x1c\r\x00\x0bMSH|2\x1c\r", id="NULs between"),
+        pytest.param(b"\x0bMSH|1\x0b\x1c\r\x0bD23\rx\x1c\r", id="VT inside and HLLP"),
+        pytest.param(b"\x0b\x06\x1c\r\x0b\x15\x1c\r", id="commit blocks"),
         pytest.param(b"ab\r\n\x0bMSH|1\x1c\rcd\x0b\x1c\r", id="noise and an empty block"),
     ],
 )
@@ -121,7 +149,8 @@ def test_each_deviation_gives_the_same_events_whichever_two_places_it_is_cut_at(
 
 @given(st.lists(st.binary(max_size=300).map(lambda data: data.translate(None, b"\x0b\x1c")), max_size=8))
 def test_what_is_framed_comes_out_byte_for_byte(messages: list[bytes]) -> None:
-    assert whole(framed(*messages), 300) == [Block(message) for message in messages]
+    commits = {b"\x06": Commit(is_positive=True), b"\x15": Commit(is_positive=False)}
+    assert whole(framed(*messages), 300) == [commits.get(message, Block(message)) for message in messages]
 
 
 # -- never more than it may ---------------------------------------------------------------------------------------------
@@ -209,8 +238,15 @@ def test_nothing_comes_out_before_the_block_ends() -> None:
     assert not framer.is_open
 
 
-def test_line_ends_between_blocks_are_no_noise() -> None:
-    assert whole(b"\r\n\x0bA\x1c\r\n\r\n\x0bB\x1c\r\n") == [Block(b"A"), Block(b"B")]
+def test_line_ends_and_nuls_between_blocks_are_no_noise_and_counted_by_themselves() -> None:
+    assert whole(b"\r\n\x0bA\x1c\r\n\r\n\x0bB\x1c\r\x00\x00\x0bC\x1c\r\n") == [
+        Strayed(Deviation.LINE_END, 2),
+        Block(b"A"),
+        Strayed(Deviation.LINE_END, 3),
+        Block(b"B"),
+        Strayed(Deviation.NUL, 2),
+        Block(b"C"),
+    ]
 
 
 def test_the_end_of_a_block_in_other_line_ends_is_part_of_its_data() -> None:
@@ -253,7 +289,120 @@ def test_a_block_begun_anew_gives_only_the_new_one() -> None:
 
 
 def test_vt_inside_data_that_begins_no_message_is_data() -> None:
-    assert whole(b"\x0bMSH|1\x0bPID\x1c\r") == [Block(b"MSH|1\x0bPID")]
+    assert whole(b"\x0bMSH|1\x0bPID\x1c\r") == [Strayed(Deviation.VT_IN_DATA), Block(b"MSH|1\x0bPID")]
+
+
+@pytest.mark.parametrize("name", [b"MSH|1", b"FHS|1", b"BHS|1"])
+def test_a_batch_may_be_begun_twice_or_anew_as_a_message_may(name: bytes) -> None:
+    assert whole(b"\x0b\x0b" + name + b"\x1c\r") == [Strayed(Deviation.DOUBLE_START), Block(name)]
+    assert whole(b"\x0b?\x0b" + name + b"\x1c\r") == [Strayed(Deviation.RESTARTED), Block(name)]
+
+
+# -- FS without CR ------------------------------------------------------------------------------------------------------
+
+
+def test_an_fs_nothing_follows_ends_its_block_when_it_is_told_to() -> None:
+    framer = Framer(LIMIT)
+    assert framer.feed(b"\x0bMSH|1\x1c") == []
+    assert framer.awaits_cr
+    assert framer.flush() == [Strayed(Deviation.NO_CR), Block(b"MSH|1")]
+    assert (framer.is_open, framer.awaits_cr, framer.held_bytes) == (False, False, 0)
+    assert framer.feed(b"\x0bMSH|2\x1c\r") == [Block(b"MSH|2")]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x0b", b"\x0bMSH", b"\x0bMSH\x1cx", b"\x0bMSH\x1c\r", b"x\x1c"])
+def test_only_an_fs_at_the_end_of_an_open_block_waits_for_its_cr(data: bytes) -> None:
+    framer = Framer(LIMIT)
+    framer.feed(data)
+    assert not framer.awaits_cr
+    assert framer.flush() == []
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n"])
+def test_a_cr_that_comes_after_all_is_told_and_belongs_to_no_block(end: bytes) -> None:
+    framer = Framer(LIMIT)
+    framer.feed(b"\x0bMSH|1\x1c")
+    framer.flush()
+    assert framer.feed(end + frame(b"MSH|2")) == [Strayed(Deviation.LATE_CR), Block(b"MSH|2")]
+
+
+def test_the_end_of_a_block_over_the_limit_is_waited_for_too() -> None:
+    framer = Framer(LIMIT)
+    for byte in b"\x0b" + b"x" * (LIMIT + 5) + b"\x1c":
+        framer.feed(bytes((byte,)))
+    assert framer.awaits_cr
+    assert framer.flush() == [Strayed(Deviation.NO_CR), Oversized(b"x" * LIMIT)]
+
+
+@given(PIECES, st.lists(st.integers(0, 400), max_size=12))
+def test_to_take_each_such_fs_for_an_end_never_raises_nor_holds_more(data: bytes, places: list[int]) -> None:
+    framer = Framer(LIMIT)
+    for piece in cut(data, places):
+        framer.feed(piece)
+        framer.flush()
+        assert not framer.awaits_cr
+        assert framer.held_bytes <= LIMIT + 1
+
+
+# -- messages without VT ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\x00"])
+def test_a_message_that_begins_without_vt_is_a_block(before: bytes) -> None:
+    events = whole(before + b"MSH|1\x1c\r" + b"MSH|2\x1c\r" + frame(b"MSH|3"))
+    blocks = [event for event in events if isinstance(event, Block)]
+    assert blocks == [Block(b"MSH|1"), Block(b"MSH|2"), Block(b"MSH|3")]
+    assert events.count(Strayed(Deviation.NO_START)) == 2
+
+
+@pytest.mark.parametrize("noise", [b"M", b"MS", b"MSH", b"MSHx", b"MSGH|", b"xMSH|"])
+def test_what_only_looks_like_the_start_of_a_message_is_noise(noise: bytes) -> None:
+    assert whole(noise + frame(b"A")) == [Strayed(Deviation.NOISE, len(noise)), Block(b"A")]
+
+
+# -- commit blocks and other lower layers -------------------------------------------------------------------------------
+
+
+def test_commit_blocks_are_told_apart_from_messages() -> None:
+    assert whole(frame(b"\x06") + frame(b"\x15") + frame(b"\x06x")) == [
+        Commit(is_positive=True),
+        Commit(is_positive=False),
+        Block(b"\x06x"),
+    ]
+
+
+def test_the_hybrid_lower_layer_protocol_is_named() -> None:
+    data = b"D23\rMSH|1\r00010123"
+    assert whole(frame(data)) == [Strayed(Deviation.HLLP), Block(data)]
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_utf_16_is_named_whichever_byte_comes_first(codec: str) -> None:
+    stream = "\x0bMSH|^~\\&|A\r\x1c\r".encode(codec)
+    assert whole(stream)[-1] == Broken(Breach.UTF16)
+    assert in_pieces(stream[place : place + 1] for place in range(len(stream))) == whole(stream)
+
+
+def test_every_deviation_and_breach_has_its_advice() -> None:
+    assert set(ADVICE) == {*Deviation, *Breach}
+    assert all(text.endswith(".") for text in ADVICE.values())
+
+
+def test_what_came_before_any_block_is_kept_to_be_shown_and_no_more() -> None:
+    framer = Framer(LIMIT)
+    framer.feed(b"ab")
+    framer.feed(b"c" * 100)
+    framer.feed(frame(b"A") + b"zz")
+    assert framer.opening == b"ab" + b"c" * 14
+
+
+def test_a_stream_is_noise_until_a_block_comes() -> None:
+    found = {}
+    for data in (b"", b"\r\n\x00", b"ab", b"ab\x0bA\x1c\rzz"):
+        framer = Framer(LIMIT)
+        framer.feed(data)
+        found[data] = framer.is_noise
+    assert [data for data, is_noise in found.items() if is_noise] == [b"ab"]
 
 
 # -- over the limit -----------------------------------------------------------------------------------------------------
@@ -301,6 +450,13 @@ def test_a_block_of_more_than_twice_the_limit_is_reported_and_ends_the_stream() 
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Breach.HTTP),
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", Breach.PROXY),
         (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11", Breach.PROXY),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", Breach.SSH),
+        (b"\x01\x00\x00\x00\x00\xcd\x00\x01", Breach.DICOM),
+        (b"\xff\xfd\x18\xff\xfd\x20", Breach.TELNET),
+        (b"\xff\xfb\x18", Breach.TELNET),
+        (b"\xff\xfe\xff", Breach.TELNET),
+        (b"\x05\x02", Breach.X328),
+        (b"\x021H|", Breach.X328),
     ],
 )
 def test_another_protocol_is_named(opening: bytes, breach: Breach) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from daemon.hl7listener.header import Header
+from daemon.hl7listener.text.header import Header
 
 VT, END = b"\x0b", b"\x1c\r"
 
 
 class Ack(NamedTuple):
-    """An acknowledgement cut into segments and fields: ``msh[3]`` is MSH-3, ``msa[1]`` MSA-1, ``err[1]`` ERR-1."""
+    """An acknowledgement cut into segments and fields: ``msh[3]`` is MSH-3, ``msa[1]`` MSA-1, ``err[1]`` ERR-1.
+
+    Attributes:
+        err: the first ERR; ``None`` if there is none.
+        errs: all of them.
+    """
 
     msh: list[bytes]
     msa: list[bytes]
     err: list[bytes] | None
+    errs: tuple[list[bytes], ...] = ()
 
 
 def read_acks(blocks: bytes) -> list[Ack]:
@@ -29,14 +35,15 @@ def read_acks(blocks: bytes) -> list[Ack]:
 
 
 def read_ack(data: bytes) -> Ack:
-    """Cut one acknowledgement; it must end in CR and hold MSH, MSA and at most one ERR."""
+    """Cut one acknowledgement; it must end in CR and hold MSH, MSA and then nothing but ERR."""
     assert data.endswith(b"\r")
     segments = data[:-1].split(b"\r")
     separator = segments[0][3:4]
     msh, msa, *rest = (segment.split(separator) for segment in segments)
     assert [msh[0], msa[0]] == [b"MSH", b"MSA"]
-    assert [segment[0] for segment in rest] in ([], [b"ERR"])
-    return Ack([b"MSH", separator, *msh[1:], *[b""] * 20], [*msa, *[b""] * 8], [*rest[0], *[b""] * 8] if rest else None)
+    assert {segment[0] for segment in rest} <= {b"ERR"}
+    errs = tuple([*segment, *[b""] * 10] for segment in rest)
+    return Ack([b"MSH", separator, *msh[1:], *[b""] * 20], [*msa, *[b""] * 8], errs[0] if errs else None, errs)
 
 
 def check_header_rules(ack: Ack, header: Header) -> None:
@@ -62,10 +69,15 @@ def check_header_rules(ack: Ack, header: Header) -> None:
     assert ack.msh[11] == header.raw(11)
     assert ack.msh[12] == (header.raw(12) or b"2.5")
     assert ack.msh[13] == ack.msh[14] == b""
-    assert ack.msh[15] in (b"", b"NE")
+    is_enhanced = ack.msa[1][:1] == b"C" or header.raw(15) or header.raw(16)
+    assert ack.msh[15] == (b"NE" if is_enhanced else b"")
     assert ack.msh[16] == ack.msh[15]
     assert ack.msh[18] == header.raw(18)
     assert ack.msa[2] == header.control_id
     if version >= (2, 7):
         assert ack.msa[3] == b""
-    assert ack.msa[4:] == [b""] * len(ack.msa[4:])
+    assert ack.msa[4] == ack.msa[5] == b""
+    assert bool(ack.msa[6]) == ((2, 2) <= version < (2, 4) and ack.err is not None)
+    assert ack.msa[7:] == [b""] * len(ack.msa[7:])
+    if version < (2, 5):
+        assert len(ack.errs) <= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.hl7listener.framer import frame
+from daemon.hl7listener.wire.framer import frame
 
 CR = b"\r"
 MARKER = "ZZPATIENT"

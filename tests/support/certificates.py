@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -27,14 +28,43 @@ class Authority:
         self._key = folder / f"{name}.key"
         self._run("req", "-x509", "-subj", f"/CN={name}", *_NEW_KEY, "-keyout", self._key, "-out", self.certificate)
 
-    def sign(self, name: str, *names: str) -> tuple[Path, Path]:
-        """Give a certificate and its key; ``names`` are what it is for, as ``DNS:…`` or ``IP:…``."""
-        certificate, key, request, extra = (self._folder / f"{name}.{kind}" for kind in ("pem", "key", "csr", "ext"))
+    def sign(
+        self, name: str, *names: str, subject: str = "", days: int = 2, kind: Sequence[str] | None = None
+    ) -> tuple[Path, Path]:
+        """Give a certificate and its key.
+
+        Args:
+            name: of the files, and its common name.
+            names: what it is for, as ``DNS:…`` or ``IP:…``.
+            subject: the whole subject, as ``/O=…/CN=…``.
+            days: how long it holds; below zero, it has expired.
+            kind: what ``openssl`` makes a key of; an elliptic curve if nothing is said.
+        """
+        certificate, key, request, extra = (self._folder / f"{name}.{end}" for end in ("pem", "key", "csr", "ext"))
         extra.write_text(f"subjectAltName={','.join(names)}\n" if names else "")
-        self._run("req", "-new", "-subj", f"/CN={name}", *_NEW_KEY, "-keyout", key, "-out", request)
+        made = _NEW_KEY if kind is None else ("-newkey", *kind, "-nodes")
+        self._run("req", "-new", "-subj", subject or f"/CN={name}", *made, "-keyout", key, "-out", request)
         signer = ("-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial", "-extfile", extra)
-        self._run("x509", "-req", "-in", request, "-out", certificate, "-days", "2", *signer)
+        self._run("x509", "-req", "-in", request, "-out", certificate, "-days", str(days), *signer)
+        key.chmod(0o600)
         return certificate, key
+
+    def revoke(self, *certificates: Path, is_stale: bool = False) -> Path:
+        """Give the list of revoked certificates, these and all before; a stale one is past its end."""
+        index, config, crl = (self._folder / f"{self._name}.{end}" for end in ("index", "cnf", "crl"))
+        if not index.exists():
+            index.touch()
+            (self._folder / f"{self._name}.number").write_text("01\n")
+        config.write_text(
+            f"[ca]\ndefault_ca=here\n[here]\ndatabase={index}\ncrlnumber={self._folder / self._name}.number\n"
+            "default_md=sha256\n"
+        )
+        signer = ("-config", config, "-cert", self.certificate, "-keyfile", self._key)
+        for certificate in certificates:
+            self._run("ca", *signer, "-revoke", certificate)
+        times = ("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z")
+        self._run("ca", *signer, "-gencrl", *(times if is_stale else ("-crldays", "2")), "-out", crl)
+        return crl
 
     def _run(self, *arguments: object) -> None:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=self._folder)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daemon.hl7listener.ack import acknowledge, codes_due
-from daemon.hl7listener.answering import AckMode, Answering
-from daemon.hl7listener.content import Content
+from daemon.hl7listener.ack.answering import AckMode, Answering
+from daemon.hl7listener.ack.writer import acknowledge, codes_due
 from daemon.hl7listener.feed import Feed
-from daemon.hl7listener.finding import Finding, judge
-from daemon.hl7listener.framing import Framing, Limits
-from daemon.hl7listener.path import parse_path
-from daemon.hl7listener.peers import Peers
-from daemon.hl7listener.routing import Route, Routing, words
+from daemon.hl7listener.judging.finding import Finding, judge
+from daemon.hl7listener.peers.peers import Peers
+from daemon.hl7listener.routes.arguments import WHOLE, Arguments, Pick
+from daemon.hl7listener.routes.condition import Condition
+from daemon.hl7listener.routes.routing import Route, Routing
+from daemon.hl7listener.routes.words import words
 from daemon.hl7listener.spool import Arrival
+from daemon.hl7listener.text.content import Content
+from daemon.hl7listener.text.path import parse_path
+from daemon.hl7listener.wire.framing import Framing, Limits
 from daemon.public import Public
 from daemon.settings.values import Address
 from tests.support.clock import START_US
@@ -31,9 +34,14 @@ def route(
     kwargs: Mapping[str, str] | None = None,
     **values: Any,
 ) -> Route:
-    """Make a route; its paths are given as text."""
-    arguments = None if kwargs is None else {name: parse_path(text) for name, text in kwargs.items()}
-    return Route(words(types), words(events), values.pop("task", TASK), arguments, **values)
+    """Make a route; its paths are given as text. ``values`` are of ``Route``; ``condition`` counts instead of types and events."""
+    arguments = WHOLE
+    if kwargs is not None:
+        arguments = Arguments(kwargs={name: Pick(parse_path(text)) for name, text in kwargs.items()}, document_as="")
+    values.setdefault("condition", Condition(words(types), words(events)))
+    values.setdefault("task", TASK)
+    values.setdefault("arguments", arguments)
+    return Route(**values)
 
 
 def feed(

@@ -13,11 +13,12 @@ import anyio
 import anyio.lowlevel
 
 from daemon.errors import BrokerDown
-from daemon.hl7listener.drain import Drain
+from daemon.hl7listener.ack.handover import Handover
 from daemon.hl7listener.feed import Feed
+from daemon.hl7listener.lanes.drain import Drain
 from daemon.hl7listener.spool import Spool
 from daemon.keys import SEQUENCE_FIELD, feed_ledger, message_id
-from daemon.ports import FaultPoint, Ledger, Order, Settled, Settlement, WorkItem, no_fault
+from daemon.ports import FaultPoint, Ledger, Order, Ring, Settled, Settlement, WorkItem, no_fault
 from daemon.public import Public
 from tests.support.clock import VirtualClock
 from tests.support.feeds import feed
@@ -147,9 +148,33 @@ class BrokerModel:
         if found != ticket.expect:
             return Settlement(Settled.LOST, found)
         if item is not None:
-            self.queue.append(item)
+            self.queue += (item, *order.more)
         ledger[ticket.field] = ticket.advance_to
         return Settlement(Settled.ENQUEUED)
+
+
+@dataclass
+class BellModel:
+    """Takes rings.
+
+    Attributes:
+        rung: what has been rung, in order; the same again is one.
+        failing: rings that get no answer.
+        step: called at each call, before it is carried out.
+    """
+
+    rung: dict[Ring, None] = field(default_factory=dict)
+    failing: int = 0
+    step: Callable[[], None] = lambda: None
+
+    async def ring(self, rings: Sequence[Ring]) -> None:
+        self.step()
+        await anyio.lowlevel.checkpoint()
+        self.rung |= dict.fromkeys(rings)
+        if self.failing:
+            self.failing -= 1
+            message = "the broker does not answer"
+            raise BrokerDown(message)
 
 
 class World:
@@ -161,6 +186,8 @@ class World:
         self.clock = VirtualClock()
         self.spool = SpoolTwin(self.feed, self.clock)
         self.broker = BrokerModel()
+        self.bell = BellModel()
+        self.handover: Handover | None = None
         self.events: list[object] = []
         self._at = at
 
@@ -191,6 +218,8 @@ class World:
             self.events.append,
             suspect_us=SUSPECT_S * 1_000_000,
             at=self._at,
+            bell=self.bell,
+            handovers={} if self.handover is None else {self.feed.name: self.handover},
         )
 
     @asynccontextmanager
@@ -217,10 +246,10 @@ class World:
                 if count == step:
                     life.cancel()
 
-            self.spool.step = self.broker.step = count_down
+            self.spool.step = self.broker.step = self.bell.step = count_down
             with anyio.move_on_after(patience_s):
                 await drain.serve()
-        self.spool.step = self.broker.step = lambda: None
+        self.spool.step = self.broker.step = self.bell.step = lambda: None
         self.spool.forget_takers()
         return life.cancel_called
 

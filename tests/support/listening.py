@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import anyio
 
-from daemon.events import PeerGone
-from daemon.hl7listener.connection import Connection
+from daemon.feed_events import PeerGone
 from daemon.hl7listener.feed import Feed
-from daemon.hl7listener.framer import Block, Framer
-from daemon.hl7listener.server import Listener
+from daemon.hl7listener.wire.connection import Connection
+from daemon.hl7listener.wire.framer import Block, Framer
+from daemon.hl7listener.wire.server import Listener
 from daemon.ports import FaultPoint, no_fault
 from tests.support.acks import Ack, read_ack
 from tests.support.clock import SetClock
@@ -76,8 +76,12 @@ class Caller:
                     self._blocks += await self._read()
         return self._blocks
 
+    async def receive(self) -> bytes:
+        """Give the bytes that come next, as they are; nothing once the listener has closed."""
+        return await asyncio.get_running_loop().sock_recv(self._raw, 65_536)
+
     async def _read(self) -> list[bytes]:
-        data = await asyncio.get_running_loop().sock_recv(self._raw, 65_536)
+        data = await self.receive()
         if not data:
             message = f"closed; {len(self._blocks)} answers are at hand"
             raise ConnectionError(message)
@@ -106,11 +110,11 @@ class Station:
 
     @property
     def connections(self) -> list[Connection]:
-        return [connection for host in self.listener._hosts for connection in host.connections]
+        return [connection for host in self.listener.hosts.values() for connection in host.connections]
 
     @property
     def held_bytes(self) -> int:
-        return self.listener._hosts[0]._held.now_bytes
+        return self.listener.held_bytes
 
     def told(self, kind: type[E]) -> list[E]:
         """Give the events of a kind."""
@@ -140,10 +144,11 @@ async def listening(
     *,
     at: FaultPoint = no_fault,
     inherited: Sockets | None = None,
+    clock: SetClock | None = None,
     **spool: Any,
 ) -> AsyncIterator[Station]:
     """Open a spool and a listener with one feed, run both, and drain both at the end."""
-    time = SetClock()
+    time = clock or SetClock()
     async with spooling(folder, clock=time, at=at, **spool) as storage:
         listener = Listener(
             [of or feed()],

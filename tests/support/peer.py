@@ -7,7 +7,7 @@ import struct
 from types import TracebackType
 from typing import Self
 
-from daemon.hl7listener.framer import Block, Framer
+from daemon.hl7listener.wire.framer import Block, Framer
 from daemon.sender.acknowledgement import Acknowledgement, read_acknowledgement
 
 TIMEOUT_S = 30.0
@@ -16,8 +16,9 @@ TIMEOUT_S = 30.0
 class Peer:
     """One connection to a listener."""
 
-    def __init__(self, port: int, *, timeout_s: float = TIMEOUT_S) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(self, port: int, *, timeout_s: float = TIMEOUT_S, source: str = "") -> None:
+        own = (source, 0) if source else None
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s, source_address=own)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._framer = Framer(64 * 1024 * 1024)
         self._blocks: list[bytes] = []
@@ -50,6 +51,13 @@ class Peer:
     def acks(self, count: int = 1) -> list[Acknowledgement]:
         """Wait for so many acknowledgements."""
         return [read_acknowledgement(reply) for reply in self.replies(count)]
+
+    def rest_or_reply(self) -> bytes:
+        """Wait for one reply and give its data; empty if the connection ends instead."""
+        try:
+            return self.replies(1)[0]
+        except ConnectionError:
+            return b""
 
     def rest(self) -> bytes:
         """Read until the listener closes; a reset counts as an end."""

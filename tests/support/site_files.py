@@ -23,7 +23,10 @@ FEED = '[feed.x]\nlisten = "127.0.0.1:2575"\n'
 NAME_HINT = "1 to 64 of a-z, 0-9, dot, dash, underscore; a letter or digit first"
 ADDRESS_HINT = 'write "127.0.0.1:2575", "0.0.0.0:2575" or "[::1]:2575"'
 DURATION_HINT = 'write "15m", "1h30m", "250ms"; units ms s m h d w'
-OPEN_FEED = "takes patient data unencrypted from the network; put a TLS terminator in front, or keep the network closed"
+OPEN_FEED = (
+    "takes patient data unencrypted from the network; "
+    'write [feed.….tls], put a TLS terminator in front, or say plaintext = "accepted"'
+)
 
 
 def put_site(folder: Path, text: str | bytes, *, dotenv: str | bytes | None = None) -> Path:

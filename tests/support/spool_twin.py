@@ -12,7 +12,7 @@ import anyio.lowlevel
 from daemon.clock import Clock
 from daemon.errors import SpoolFailed
 from daemon.hl7listener.feed import Feed
-from daemon.hl7listener.finding import Disposition, judge
+from daemon.hl7listener.judging.finding import Disposition, judge
 from daemon.hl7listener.spool import Row
 from daemon.public import Public
 
@@ -29,6 +29,7 @@ class Kept(NamedTuple):
     data: bytes
     disposition: Disposition
     is_whole: bool = True
+    origin_seq: int = 0
 
 
 @dataclass
@@ -50,7 +51,7 @@ class SpoolTwin:
     asked: int = 0
     rows: list[Kept] = field(default_factory=list)
     cursors: dict[Public, int] = field(default_factory=dict)
-    parked: dict[int, str] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
     is_open: bool = True
 
     def __post_init__(self) -> None:
@@ -63,16 +64,19 @@ class SpoolTwin:
 
     # -- what a test does --------------------------------------------------------------------------------------------
 
-    def store(self, *messages: bytes, told: bool = True) -> list[int]:
+    def store(self, *messages: bytes, told: bool = True, origin_seq: int = 0) -> list[int]:
         """Store messages, as one group; without ``told`` nobody learns of them, as after a commit that seemed to fail."""
         rows = []
         for data in messages:
             finding = judge(data, self.feed)
-            kept = Kept(self.next_seq, self.epoch, self.feed.name, self.clock.now_us(), data, finding.disposition)
+            kept = Kept(self.next_seq, self.epoch, self.feed.name, self.clock.now_us(), data, finding.disposition,
+                        origin_seq=origin_seq)  # fmt: skip
             self.next_seq += 1
             self.rows.append(kept)
             if finding.disposition is Disposition.ROUTED:
-                rows.append(Row(kept.seq, kept.epoch, kept.feed, kept.received_us, data, finding))
+                rows.append(
+                    Row(kept.seq, kept.epoch, kept.feed, kept.received_us, data, finding, origin_seq=origin_seq)
+                )
         if told and rows and self.feed.name in self._takers:
             self._takers[self.feed.name](rows)
         return [row.seq for row in self.rows[-len(messages) :]]
@@ -127,9 +131,11 @@ class SpoolTwin:
         if self.keeps_notes:
             self.cursors[feed] = seq
 
-    def park(self, seq: int, reason: Public) -> None:
-        if self.keeps_notes:
-            self.parked[seq] = reason
+    def park(self, seq: int, reason: Public, done: Callable[[bool], None] | None = None) -> None:
+        if self.keeps_notes or done is not None:
+            self.notes[seq] = reason
+        if done is not None:
+            done(True)  # noqa: FBT003 - a callback with one meaning
 
     async def cursor(self, feed: Public) -> int:
         await self._turn()
@@ -146,8 +152,21 @@ class SpoolTwin:
             size += len(kept.data)
             if found and size > limit_bytes:
                 break
-            found.append(Row(kept.seq, kept.epoch, feed, kept.received_us, kept.data, is_whole=kept.is_whole))
+            found.append(_row(kept))
         return found
+
+    async def fetch_one(self, seq: int) -> Row | None:
+        await self._turn()
+        return next((_row(kept) for kept in self.rows if kept.seq == seq), None)
+
+    async def parked(self, feed: Public, limit: int) -> list[tuple[int, str]]:
+        await self._turn()
+        return [(kept.seq, self.notes[kept.seq]) for kept in self._routed(feed) if kept.seq in self.notes][:limit]
+
+    async def copied(self, feed: Public, up_to_seq: int) -> frozenset[int]:
+        await self._turn()
+        copies = (kept for kept in self._routed(feed) if kept.seq <= up_to_seq and kept.seq not in self.notes)
+        return frozenset(kept.origin_seq for kept in copies if kept.origin_seq in self.notes)
 
     async def waiting_after(self, feed: Public, seq: int) -> tuple[int, int | None]:
         await self._turn()
@@ -157,11 +176,11 @@ class SpoolTwin:
     async def last_pushed(self, feed: Public, epoch: str, up_to_seq: int) -> int | None:
         await self._turn()
         found = [kept.seq for kept in self._routed(feed) if kept.epoch == epoch and kept.seq <= up_to_seq]
-        return max((seq for seq in found if seq not in self.parked), default=None)
+        return max((seq for seq in found if seq not in self.notes), default=None)
 
     async def last_epoch(self, feed: Public, up_to_seq: int) -> str | None:
         await self._turn()
-        found = [kept for kept in self._routed(feed) if kept.seq <= up_to_seq and kept.seq not in self.parked]
+        found = [kept for kept in self._routed(feed) if kept.seq <= up_to_seq and kept.seq not in self.notes]
         return found[-1].epoch if found else None
 
     async def last_before(self, feed: Public, instant_us: int) -> int:
@@ -178,3 +197,9 @@ class SpoolTwin:
             self.failing -= 1
             message = "the spool cannot be read"
             raise SpoolFailed(message)
+
+
+def _row(kept: Kept) -> Row:
+    return Row(
+        kept.seq, kept.epoch, kept.feed, kept.received_us, kept.data, is_whole=kept.is_whole, origin_seq=kept.origin_seq
+    )

@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from daemon.clock import Clock
-from daemon.hl7listener.spool import Arrival, Limits, NotStored, Row, Spool, Stored, writer
+from daemon.hl7listener.spool import Arrival, Limits, NotStored, Row, Spool, Stored, pruner, writer
 from daemon.hl7listener.spool.mark import decode_mark
 from daemon.hl7listener.spool.opening import FILE, MARK_FILE, Connect
 from daemon.hl7listener.spool.schema import connect, connect_reader
@@ -46,6 +46,7 @@ def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the writer look after its disk all the time, instead of now and then."""
     for name in ("IDLE_S", "LOOK_EVERY_S", "MARK_EVERY_S"):
         monkeypatch.setattr(writer, name, 0.002)
+    monkeypatch.setattr(pruner, "PASS_EVERY_S", 0.002)
 
 
 def ask(folder: Path, question: str, *values: object) -> list[tuple[Any, ...]]:
@@ -227,6 +228,7 @@ def rig(
     clock: Clock | None = None,
     at: FaultPoint = no_fault,
     connect: Connect = connect,
+    any_filesystem: bool = False,
 ) -> Rig:
     """Make a spool that is not open yet."""
     events: list[object] = []
@@ -238,6 +240,7 @@ def rig(
         new_epoch=partial(secrets.token_hex, 8),
         at=at,
         connect=connect,
+        any_filesystem=any_filesystem,
     )
     return Rig(spool, events)
 

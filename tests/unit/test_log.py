@@ -16,9 +16,9 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from daemon import events, run_events, schedule_events
+from daemon import events, feed_events, run_events, schedule_events
 from daemon.clock import instant
-from daemon.hl7listener.connection import Goodbye
+from daemon.hl7listener.wire.goodbye import ORDINARY, Goodbye
 from daemon.log import _ACTIONS, LINES_PER_SECOND, Level, Log
 from daemon.metrics import Metrics
 from daemon.public import Public
@@ -27,7 +27,7 @@ from tests.support.clock import START_US, SetClock
 from tests.support.process import ROOT
 
 ADT = Public("adt")
-RESUMED, WARNED = events.FeedResumed(), events.Warned(Public("code"), Public("site"), Public("two words"))
+RESUMED, WARNED = feed_events.FeedResumed(), events.Warned(Public("code"), Public("site"), Public("two words"))
 
 
 class Terminal(io.StringIO):
@@ -84,7 +84,7 @@ def level_of(event: object) -> str:
 
 def test_a_json_line_holds_instant_level_action_and_the_fields_in_their_order() -> None:
     paper = Paper()
-    paper.log(events.FeedListening(ADT, Public("127.0.0.1:2575"), inherited=True))
+    paper.log(feed_events.FeedListening(ADT, Public("127.0.0.1:2575"), inherited=True))
     assert paper.stream.getvalue() == (
         '{"at":"2026-09-21T14:13:20+00:00","level":"info","action":"feed.listening",'
         '"feed":"adt","address":"127.0.0.1:2575","inherited":true}\n'
@@ -93,7 +93,7 @@ def test_a_json_line_holds_instant_level_action_and_the_fields_in_their_order() 
 
 def test_a_text_line_holds_local_time_level_action_and_pairs() -> None:
     paper = Paper(Terminal())
-    paper.log(events.FeedListening(ADT, Public("127.0.0.1:2575"), inherited=False))
+    paper.log(feed_events.FeedListening(ADT, Public("127.0.0.1:2575"), inherited=False))
     clock = f"{instant(START_US).astimezone():%H:%M:%S}"
     assert paper.lines == [f"{clock} info    feed.listening         feed=adt  address=127.0.0.1:2575  inherited=false"]
 
@@ -201,7 +201,7 @@ def test_no_event_can_hold_text_that_may_not_be_shown() -> None:
 
 def test_events_that_only_count_make_no_line() -> None:
     paper = Paper(level=Level.DEBUG)
-    paper.log(events.Answered(ADT, Public("AA"), 0.001))
+    paper.log(feed_events.Answered(ADT, Public("AA"), 0.001))
     paper.log(events.Committed(3, 0.001))
     paper.log(object())
     assert paper.lines == []
@@ -216,12 +216,12 @@ def test_an_instant_of_an_event_is_written_so_that_it_can_be_read() -> None:
 
 
 def test_lines_below_the_level_are_not_written() -> None:
-    connected = events.PeerConnected(ADT, 1)
+    connected = feed_events.PeerConnected(ADT, 1)
     quiet, talkative, strict = Paper(), Paper(level=Level.DEBUG), Paper(level=Level.ERROR)
     for paper in (quiet, talkative, strict):
         paper.log(connected)
         paper.log(RESUMED)
-        paper.log(events.FeedWithholding(Public("full")))
+        paper.log(feed_events.FeedWithholding(Public("full")))
     assert [one["action"] for one in quiet.records] == ["feed.resumed", "feed.withholding"]
     assert [one["action"] for one in talkative.records] == ["peer.connected", "feed.resumed", "feed.withholding"]
     assert [one["action"] for one in strict.records] == ["feed.withholding"]
@@ -229,8 +229,8 @@ def test_lines_below_the_level_are_not_written() -> None:
 
 @pytest.mark.parametrize("reason", Goodbye)
 def test_a_connection_that_ended_in_an_unusual_way_is_a_warning(reason: Goodbye) -> None:
-    ordinary = {Goodbye.PEER, Goodbye.RESET, Goodbye.IDLE, Goodbye.DRAIN}
-    assert level_of(events.PeerGone(ADT, 0, reason, 1)) == ("debug" if reason in ordinary else "warning")
+    assert level_of(feed_events.PeerGone(ADT, 0, reason, 1)) == ("debug" if reason in ORDINARY else "warning")
+    assert level_of(feed_events.PeerGone(ADT, 0, reason, 1, is_repeated=True)) == "debug"
 
 
 # -- how many ----------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_each_suppressed_action_is_counted_by_itself_and_told_once() -> None:
     paper = Paper()
     paper.repeat(RESUMED, LINES_PER_SECOND + 5)
     paper.repeat(WARNED, LINES_PER_SECOND + 2)
-    paper.repeat(events.FeedWithholding(Public("full")), LINES_PER_SECOND)
+    paper.repeat(feed_events.FeedWithholding(Public("full")), LINES_PER_SECOND)
     for _ in range(3):
         paper.clock.advance(1)
         paper.log(events.DaemonStopped(1.0))
@@ -334,7 +334,7 @@ def test_a_daemon_that_ends_leaves_no_count_unwritten(tmp_path: Path, ending: st
     site = write_site(tmp_path, site_text(broker_url="redis://127.0.0.1:1/0"))
     script = f"""
 import sys
-from daemon import composition, events
+from daemon import composition, feed_events
 from daemon.errors import SpoolFailed
 
 class Loud:
@@ -343,7 +343,7 @@ class Loud:
 
     async def run(self):
         for _ in range(1000):
-            self.log(events.FeedResumed())
+            self.log(feed_events.FeedResumed())
         {ending}
 
 composition.Daemon = Loud

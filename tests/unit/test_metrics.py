@@ -9,12 +9,25 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon import events, run_events, schedule_events, watch_events
+from daemon import (
+    answer_events,
+    events,
+    feed_events,
+    run_events,
+    schedule_events,
+    spool_events,
+    trust_events,
+    watch_events,
+)
 from daemon.alerts.channels import Channel
 from daemon.clock import SECOND_US
-from daemon.hl7listener.connection import Goodbye
-from daemon.hl7listener.finding import Reason
-from daemon.hl7listener.framer import Deviation
+from daemon.hl7listener.ack.deferred import Ending
+from daemon.hl7listener.ack.sequence import Turn
+from daemon.hl7listener.judging.finding import Reason
+from daemon.hl7listener.tls.faults import Refusal
+from daemon.hl7listener.tls.keeper import Alarm
+from daemon.hl7listener.wire.connection import Goodbye
+from daemon.hl7listener.wire.framer import Deviation
 from daemon.metrics import ENTRIES_SHOWN, Metrics
 from daemon.public import Public
 from daemon.scheduler.evaluate import SkipReason
@@ -32,10 +45,16 @@ LABELS = {
     "carillon_daemons": (),
     "carillon_alerts": ("channel", "outcome"),
     "carillon_entry_next_timestamp_seconds": ("entry",),
+    "carillon_feed_messages": ("feed", "type"),
+    "carillon_feed_bytes": ("feed",),
+    "carillon_feed_route_messages": ("feed", "route"),
+    "carillon_feed_filtered": ("feed",),
+    "carillon_feed_unrouted": ("feed",),
     "carillon_feed_acks": ("code", "feed"),
     "carillon_feed_ack_seconds": ("feed", "le"),
     "carillon_feed_last_message_timestamp_seconds": ("feed",),
     "carillon_feed_connections": ("feed",),
+    "carillon_feed_reached": ("feed",),
     "carillon_feed_refused_connections": ("feed", "reason"),
     "carillon_feed_closed_connections": ("feed", "reason"),
     "carillon_feed_deviations": ("feed", "kind"),
@@ -49,6 +68,8 @@ LABELS = {
     "carillon_spool_fsync_seconds": ("le",),
     "carillon_spool_stored": (),
     "carillon_spool_pruned": (),
+    "carillon_spool_free_bytes": (),
+    "carillon_spool_full_in_seconds": (),
     "carillon_spool_accepting": (),
     "carillon_spool_damages": (),
     "carillon_broker_up": (),
@@ -59,9 +80,29 @@ LABELS = {
     "carillon_runs": ("entry", "state"),
     "carillon_run_seconds": ("le",),
     "carillon_history_kept": (),
+    "carillon_feed_certificate_expiry_timestamp_seconds": ("feed",),
+    "carillon_feed_alarms": ("feed", "what"),
+    "carillon_feed_alarm": ("feed", "what"),
+    "carillon_feed_handed_on_seconds": ("feed", "le"),
+    "carillon_audit_failures": (),
+    "carillon_feed_late_answers": ("feed", "ending"),
+    "carillon_feed_late_answer_seconds": ("feed", "le"),
+    "carillon_feed_reused_control_ids": ("feed",),
+    "carillon_feed_out_of_sequence": ("feed", "turn"),
+    "carillon_feed_answered_elsewhere": ("feed",),
 }
 """Every metric of ours with its labels; what dashboards and alerts are written against."""
 
+ANSWERING: tuple[object, ...] = (
+    answer_events.AnsweredLate(ADT, Ending.FAILED, 2.5),
+    answer_events.ControlIdReused(ADT, is_refused=False),
+    answer_events.OutOfSequence(ADT, Turn.GAP, 5),
+    answer_events.AnsweredElsewhere(ADT),
+)
+LISTENING: tuple[object, ...] = (
+    feed_events.FeedReached(ADT, BROKER),
+    feed_events.Received(ADT, {Public("ADT"): 3, Public("other"): 2}, 4096, {Public("1 app.task"): 2}, 1, 2),
+)
 BUSY: tuple[object, ...] = (
     schedule_events.OccurrenceEnqueued(BELL, START_US, 0.01, is_misfire=False),
     schedule_events.OccurrenceTaken(BELL, START_US),
@@ -70,13 +111,13 @@ BUSY: tuple[object, ...] = (
     schedule_events.OccurrenceBlocked(BELL, START_US, Public("key")),
     schedule_events.OccurrenceRepeated(BELL, START_US, had_run=False),
     schedule_events.EntryPlanned(BELL, START_US),
-    events.Answered(ADT, Public("AA"), 0.001),
-    events.PeerConnected(ADT, 4),
-    events.PeerGone(ADT, 3, Goodbye.PEER, 7),
-    events.PeerRefused(ADT, Goodbye.LIMIT),
-    events.Deviated(ADT, Deviation.LF_END, 5),
-    events.Resent(ADT),
-    events.Quarantined(ADT, Reason.TYPE),
+    feed_events.Answered(ADT, Public("AA"), 0.001),
+    feed_events.PeerConnected(ADT, 4),
+    feed_events.PeerGone(ADT, 3, Goodbye.PEER, 7),
+    feed_events.PeerRefused(ADT, Goodbye.LIMIT),
+    feed_events.Deviated(ADT, Deviation.LF_END, 5),
+    feed_events.Resent(ADT),
+    feed_events.Quarantined(ADT, Reason.TYPE),
     events.MessagesEnqueued(ADT, 9, 0, 0.01),
     events.MessageParked(ADT, 1, Public("no")),
     events.MessagesRepeated(ADT, 2, 1),
@@ -84,7 +125,7 @@ BUSY: tuple[object, ...] = (
     events.Committed(6, 0.002),
     events.Pruned(8),
     events.SpoolDamaged(Public("gap"), 1, 2),
-    events.FeedResumed(),
+    feed_events.FeedResumed(),
     events.BrokerUp(BROKER, Public("9.1"), 0.0),
     events.BrokerEvicting(BROKER, Public("allkeys-lru")),
     events.BrokerHistoryChanged(BROKER, Public("why")),
@@ -97,6 +138,13 @@ BUSY: tuple[object, ...] = (
     run_events.RunEnded(BELL, START_US, Public("succeeded"), 7.0),
     run_events.RunLost(BELL, START_US, Public("worker-gone")),
     run_events.HistoryOpened(5),
+    spool_events.DiskSeen(1 << 30, 86_400.0),
+    *LISTENING,
+    *ANSWERING,
+    trust_events.NodeRefused(ADT, Public("10.1.2.3"), Refusal.NOT_TLS, Public("")),
+    trust_events.CertificateTaken(ADT, START_US),
+    trust_events.AuditLost(4, Public("full")),
+    watch_events.FeedAlarmRaised(ADT, Alarm.WEEK, START_US),
     schedule_events.OccurrenceWaiting(BELL, START_US, Public("overlap")),
     run_events.RunRepeated(BELL, START_US, START_US, START_US),
 )
@@ -177,7 +225,7 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[6], "entry_next_timestamp_seconds", {"entry": "bell"}, START_US / SECOND_US),
         (schedule_events.EntryPlanned(BELL, None), "entry_next_timestamp_seconds", {"entry": "bell"}, float("inf")),
         (BUSY[7], "feed_acks_total", {"feed": "adt", "code": "AA"}, 1),
-        (events.Answered(ADT, Public(""), 0.001), "feed_acks_total", {"feed": "adt", "code": ""}, 1),
+        (feed_events.Answered(ADT, Public(""), 0.001), "feed_acks_total", {"feed": "adt", "code": ""}, 1),
         (BUSY[7], "feed_ack_seconds_sum", {"feed": "adt"}, 0.001),
         (BUSY[8], "feed_connections", {"feed": "adt"}, 4),
         (BUSY[9], "feed_connections", {"feed": "adt"}, 3),
@@ -193,6 +241,8 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[17], "spool_oldest_seconds", {"feed": "adt"}, 2.5),
         (BUSY[18], "spool_stored_total", {}, 6),
         (BUSY[18], "spool_fsync_seconds_sum", {}, 0.002),
+        (spool_events.DiskSeen(7, 9.5), "spool_free_bytes", {}, 7),
+        (spool_events.DiskSeen(7, 9.5), "spool_full_in_seconds", {}, 9.5),
         (BUSY[19], "spool_pruned_total", {}, 8),
         (BUSY[20], "spool_damages_total", {}, 1),
         (BUSY[21], "spool_accepting", {}, 1),
@@ -205,12 +255,28 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[28], "daemons", {}, 3),
         (BUSY[29], "alerts_total", {"channel": "email", "outcome": "sent"}, 1),
         (BUSY[30], "alerts_total", {"channel": "webhook", "outcome": "failed"}, 1),
+        (BUSY[-6], "feed_refused_connections_total", {"feed": "adt", "reason": "not-tls"}, 1),
+        (BUSY[-5], "feed_certificate_expiry_timestamp_seconds", {"feed": "adt"}, START_US / SECOND_US),
+        (BUSY[-4], "audit_failures_total", {}, 4),
+        (BUSY[-3], "feed_alarms_total", {"feed": "adt", "what": "certificate-ends-in-7-days"}, 1),
         (BUSY[-2], "occurrences_total", {"entry": "bell", "outcome": "waiting"}, 1),
         (BUSY[-1], "runs_total", {"entry": "bell", "state": "repeated"}, 1),
         (BUSY[31], "runs_total", {"entry": "bell", "state": "succeeded"}, 1),
         (BUSY[31], "run_seconds_sum", {}, 7.0),
         (BUSY[32], "runs_total", {"entry": "bell", "state": "lost"}, 1),
         (BUSY[33], "history_kept", {}, 1),
+        (LISTENING[0], "feed_reached", {"feed": "adt"}, 1),
+        (LISTENING[1], "feed_messages_total", {"feed": "adt", "type": "other"}, 2),
+        (LISTENING[1], "feed_bytes_total", {"feed": "adt"}, 4096),
+        (LISTENING[1], "feed_route_messages_total", {"feed": "adt", "route": "1 app.task"}, 2),
+        (LISTENING[1], "feed_filtered_total", {"feed": "adt"}, 1),
+        (LISTENING[1], "feed_unrouted_total", {"feed": "adt"}, 2),
+        (BUSY[-3], "feed_alarm", {"feed": "adt", "what": "certificate-ends-in-7-days"}, 1),
+        (ANSWERING[0], "feed_late_answers_total", {"feed": "adt", "ending": "failed"}, 1),
+        (ANSWERING[0], "feed_late_answer_seconds_sum", {"feed": "adt"}, 2.5),
+        (ANSWERING[1], "feed_reused_control_ids_total", {"feed": "adt"}, 1),
+        (ANSWERING[2], "feed_out_of_sequence_total", {"feed": "adt", "turn": "gap"}, 1),
+        (ANSWERING[3], "feed_answered_elsewhere_total", {"feed": "adt"}, 1),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, tuple(type(one) for one in BUSY)) else None,
 )
@@ -224,7 +290,9 @@ def test_every_event_that_is_counted_is_in_the_table_above() -> None:
         run_events.HistoryLost,
         events.BrokerLost,
         events.BrokerKeeping,
-        events.FeedWithholding,
+        feed_events.FeedUnreached,
+        feed_events.FeedWithholding,
+        watch_events.FeedAlarmEnded,
         events.SpoolOpened,
     }
     assert {type(event) for event in BUSY} | states == set(heard()._table())
@@ -238,8 +306,14 @@ def test_counts_add_up_and_states_follow_the_last_event() -> None:
 
 
 def test_what_went_down_or_stopped_is_zero_again() -> None:
-    metrics = heard(*BUSY, events.BrokerLost(BROKER, Public("c"), Public("r")), events.FeedWithholding(Public("full")))
+    metrics = heard(
+        *BUSY, events.BrokerLost(BROKER, Public("c"), Public("r")), feed_events.FeedWithholding(Public("full"))
+    )
     metrics(events.BrokerKeeping(BROKER))
+    metrics(feed_events.FeedUnreached(ADT, BROKER, Public("refused"), 1.0))
+    metrics(watch_events.FeedAlarmEnded(ADT, Alarm.WEEK, START_US))
+    assert metrics.value("carillon_feed_reached", {"feed": "adt"}) == 0
+    assert metrics.value("carillon_feed_alarm", {"feed": "adt", "what": "certificate-ends-in-7-days"}) == 0
     assert metrics.value("carillon_broker_evicting") == 0
     assert metrics.value("carillon_broker_up") == 0
     assert metrics.value("carillon_spool_accepting") == 0
@@ -270,9 +344,9 @@ def test_an_event_nobody_counts_moves_nothing() -> None:
 def storm(count: int) -> Iterator[object]:
     """Let much happen, each time with other numbers, instants and texts of ours."""
     for number in range(count):
-        yield events.Answered(ADT, Public("AA"), number / 7)
+        yield feed_events.Answered(ADT, Public("AA"), number / 7)
         yield events.MessageParked(ADT, number, Public(f"reason {number}"))
-        yield events.PeerGone(ADT, number, Goodbye.RESET, number)
+        yield feed_events.PeerGone(ADT, number, Goodbye.RESET, number)
         yield events.BrokerLost(BROKER, Public(f"code {number}"), Public(f"reason {number}"))
         yield events.ServiceFailed(ADT, Public(f"code {number}"), Public(f"reason {number}"), number)
         yield schedule_events.OccurrenceBlocked(BELL, START_US + number, Public(f"key {number}"))
@@ -287,12 +361,12 @@ def test_the_number_of_series_does_not_grow_with_what_happens() -> None:
 @pytest.mark.parametrize(
     ("kinds", "name"),
     [
-        ([events.PeerGone(ADT, 0, one, 0) for one in Goodbye], "feed_closed_connections_total"),
-        ([events.Quarantined(ADT, one) for one in Reason], "feed_quarantined_total"),
-        ([events.Deviated(ADT, one, 1) for one in Deviation], "feed_deviations_total"),
+        ([feed_events.PeerGone(ADT, 0, one, 0) for one in Goodbye], "feed_closed_connections_total"),
+        ([feed_events.Quarantined(ADT, one) for one in Reason], "feed_quarantined_total"),
+        ([feed_events.Deviated(ADT, one, 1) for one in Deviation], "feed_deviations_total"),
     ],
 )
-def test_reasons_and_kinds_are_those_of_our_own_lists(kinds: list[events.Deviated], name: str) -> None:
+def test_reasons_and_kinds_are_those_of_our_own_lists(kinds: list[feed_events.Deviated], name: str) -> None:
     label = {"feed_deviations_total": "kind"}.get(name, "reason")
     values = [getattr(event, label) for event in kinds]
     assert all(isinstance(value, Enum) for value in values)

@@ -7,22 +7,16 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from itertools import count, islice
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from daemon.cli.main import carillon
-from daemon.clock import instant
-from daemon.hl7listener.framer import Block, Framer, frame
-from daemon.hl7listener.header import Header, parse_header
+from daemon.hl7listener.wire.framer import Block, Framer, frame
 from daemon.sender.acknowledgement import read_acknowledgement
 from daemon.sender.files import UnfinishedBlock, messages_in
-from daemon.sender.simulate import Hospital
 from tests.support.builders import adt, framed
-from tests.support.clock import START_US
 from tests.support.systemd import bound
 
 M1, M2, M3 = adt("M1"), adt("M2"), adt("M3")
@@ -150,7 +144,7 @@ def test_every_message_of_every_file_is_sent_in_order_over_one_connection(tmp_pa
     assert done.return_value == 0
     assert [line.split()[:2] for line in lines(done)] == [["AA", "M1"], ["AA", "M2"], ["AA", "M3"]]
     assert [line.split()[-1] for line in lines(done)] == [f"{files[0]}:1", f"{files[0]}:2", f"{files[1]}:1"]
-    assert done.stderr == "3 sent, 3 accepted, 0 refused\n"
+    assert done.stderr.startswith("3 sent, 3 accepted, 0 refused, AA 3, p50 ")
 
 
 def test_raw_sends_the_bytes_as_they_are(tmp_path: Path) -> None:
@@ -187,7 +181,7 @@ def test_one_refusal_among_many_is_told_and_the_rest_is_sent_all_the_same(tmp_pa
     assert len(received) == 3
     assert done.return_value == 1
     assert lines(done)[1].endswith("no room")
-    assert done.stderr == "3 sent, 2 accepted, 1 refused\n"
+    assert done.stderr.startswith("3 sent, 2 accepted, 1 refused, AA 2 AE 1, p50 ")
 
 
 def test_json_is_one_object_a_line_and_nothing_else(tmp_path: Path) -> None:
@@ -195,6 +189,7 @@ def test_json_is_one_object_a_line_and_nothing_else(tmp_path: Path) -> None:
     with listener([framed(ack("M1")), framed(ack("M2", "AE", "no room"))]) as (to, _):
         done = send(file, "--to", to, "--json")
     records = [json.loads(line) for line in lines(done)]
+    assert records.pop()["summary"]["codes"] == {"AA": 1, "AE": 1}
     assert all(record.pop("took_ms") >= 0 for record in records)
     assert records == [
         {"file": str(file), "number": 1, "code": "AA", "control_id": "M1", "text": ""},
@@ -211,10 +206,26 @@ def test_two_acknowledgements_for_one_message_are_not_taken_for_the_next_one(tmp
     assert done.return_value == 1
 
 
-def test_an_acknowledgement_with_a_foreign_control_id_is_taken_as_it_came(tmp_path: Path) -> None:
-    with listener([framed(ack("OTHER")), framed(ack(""))]) as (to, _):
-        done = send(*put(tmp_path, M1 + M2), "--to", to)
-    assert [line.split()[:2] for line in lines(done)] == [["AA", "OTHER"], ["AA", "-"]]
+def test_an_acknowledgement_with_a_foreign_control_id_is_not_believed(tmp_path: Path) -> None:
+    with listener([framed(ack("OTHER"), ack("M1", "AE"))]) as (to, _):
+        done = send(*put(tmp_path, M1), "--to", to, "--quiet")
+    assert done.stderr.startswith("1 sent, 0 accepted, 1 refused, 1 stray replies, AE 1, p50 ")
+    assert done.return_value == 1
+
+
+def test_an_acknowledgement_without_a_control_id_is_taken_where_one_message_alone_waits(tmp_path: Path) -> None:
+    with listener([framed(ack(""))]) as (to, _):
+        done = send(*put(tmp_path, M1), "--to", to)
+    assert [line.split()[:2] for line in lines(done)] == [["AA", "-"]]
+
+
+def test_a_code_that_is_none_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
+    with listener([framed(ack("M1", "\x1b[2J"))]) as (to, _):
+        done = send(*put(tmp_path, M1), "--to", to, "--expect", "AA")
+    assert "\x1b[2J" not in done.stdout
+    assert done.return_value == 1
+    with listener([framed(ack("M1", "\x1b[2J"))]) as (to, _):
+        assert ", ?? 1, " in send(*put(tmp_path, M1), "--to", to, "--quiet").stderr
 
 
 def test_of_two_messages_with_one_control_id_each_gets_its_reply(tmp_path: Path) -> None:
@@ -298,50 +309,3 @@ def test_an_acknowledgement_is_read_whatever_it_is(reply: bytes, code: str, cont
     found = read_acknowledgement(reply)
     assert (found.code, found.control_id, found.text) == (code, control_id, text)
     assert found.is_positive is (code == "AA")
-
-
-# -- the simulated hospital --------------------------------------------------------------------------------------------
-
-
-def days(seed: int, length: int) -> list[bytes]:
-    clock = (instant(START_US) + timedelta(minutes=number) for number in count())
-    return list(islice(Hospital(seed).messages(clock), length))
-
-
-def test_the_same_seed_gives_the_same_days_and_another_seed_others() -> None:
-    assert days(7, 200) == days(7, 200)
-    assert days(7, 200) != days(8, 200)
-
-
-def test_every_message_is_sound_and_has_a_control_id_of_its_own() -> None:
-    messages = days(7, 500)
-    headers = [parse_header(message) for message in messages]
-    sound = [header for header in headers if isinstance(header, Header)]
-    assert len(sound) == 500
-    assert len({read_line(message, "MSH")[9] for message in messages}) == 500
-    assert all(messages_in(message) == [message] for message in messages)
-
-
-def test_nobody_is_moved_or_discharged_who_was_not_admitted_and_no_bed_holds_two() -> None:
-    beds: dict[str, str] = {}
-    for message in days(7, 3000):
-        event, patient = read_line(message, "EVN")[1], read_line(message, "PID")[3]
-        visit = read_line(message, "PV1")
-        bed, before = visit[3], visit[6]
-        if event == "A01":
-            assert patient not in beds.values()
-            assert bed not in beds
-            beds[bed] = patient
-        elif event == "A02":
-            assert beds.pop(before) == patient
-            assert bed not in beds
-            beds[bed] = patient
-        else:
-            assert beds[bed] == patient
-            if event == "A03":
-                del beds[bed]
-    assert beds
-
-
-def read_line(message: bytes, name: str) -> list[str]:
-    return next(line.split("|") for line in message.decode().split("\r") if line.startswith(name))

@@ -2,7 +2,19 @@
 
 from daemon.hl7listener.spool.jobs import Limits
 from daemon.hl7listener.spool.reader import Reader
-from daemon.hl7listener.spool.rows import Arrival, NotStored, Row, Stored
+from daemon.hl7listener.spool.rows import Arrival, Flag, NotStored, Pending, Row, SequenceNumber, Stored, WhyNot
 from daemon.hl7listener.spool.service import Spool
 
-__all__ = ["Arrival", "Limits", "NotStored", "Reader", "Row", "Spool", "Stored"]
+__all__ = [
+    "Arrival",
+    "Flag",
+    "Limits",
+    "NotStored",
+    "Pending",
+    "Reader",
+    "Row",
+    "SequenceNumber",
+    "Spool",
+    "Stored",
+    "WhyNot",
+]

@@ -1,22 +1,19 @@
-"""Is the spool what it was? Looked at when it is opened, before anything is acknowledged on its strength."""
+"""Is the spool what it was? Looked at when it is opened, and row by row while it runs."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from daemon.hl7listener.finding import Disposition
 from daemon.hl7listener.spool.mark import Mark
-from daemon.hl7listener.spool.schema import connect_reader, is_row_whole
+from daemon.hl7listener.spool.schema import is_row_whole
 
 QUICK_CHECK_LIMIT_BYTES = 4 * 1024**3
-"""A larger file would keep the feeds waiting; its rows are checked one by one as they are read."""
+"""A larger file that was closed well would keep the feeds waiting; it is looked at while they run."""
 
-_SALVAGE_STEP = 256
-_SMALL_TABLES = {"epoch": "?, ?, ?", "cursor": "?, ?", "parked": "?, ?, ?"}
+FULL_CHECK_LIMIT_BYTES = 64 * 1024**2
+"""A smaller file is compared with its indexes too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +30,47 @@ class Damage:
     last: int
 
 
-def is_sound(connection: sqlite3.Connection, path: Path) -> bool:
-    """Let SQLite look at its own structure.
+CHANGED = "a stored message has changed"
+_IS_FOUND = (
+    "EXISTS (SELECT 1 FROM message INDEXED BY message_order WHERE feed = row.feed AND seq = row.seq)"
+    " AND EXISTS (SELECT 1 FROM message INDEXED BY message_identity WHERE identity = row.identity AND seq = row.seq)"
+)
+_BELOW = (
+    "WITH RECURSIVE name (feed) AS (SELECT min(feed) FROM message UNION ALL"
+    " SELECT (SELECT min(feed) FROM message WHERE feed > name.feed) FROM name WHERE name.feed IS NOT NULL)"
+    " SELECT message.* FROM name JOIN message ON message.feed = name.feed"
+    " AND message.seq > coalesce((SELECT seq FROM cursor WHERE cursor.feed = name.feed), 0) AND message.seq <= ?"
+)
+"""What feeds that are behind the others have still to hand on; one step through the index for each feed."""
+
+INDEX = "an index of the spool does not say what is in it"
+
+
+def is_sound(connection: sqlite3.Connection, path: Path, *, was_closed: bool) -> bool:
+    """Let SQLite look at its own structure, and whether what waits is found through the indexes.
 
     Raises:
         sqlite3.Error: it cannot even be read.
     """
-    if path.stat().st_size > QUICK_CHECK_LIMIT_BYTES:
-        return True
-    return [row[0] for row in connection.execute("PRAGMA quick_check(1)")] == ["ok"]
+    size = path.stat().st_size
+    if size <= QUICK_CHECK_LIMIT_BYTES or not was_closed:
+        check = "integrity_check" if size <= FULL_CHECK_LIMIT_BYTES else "quick_check"
+        if [row[0] for row in connection.execute(f"PRAGMA {check}(1)")] != ["ok"]:
+            return False
+    return is_waiting_indexed(connection)
+
+
+def is_waiting_indexed(connection: sqlite3.Connection) -> bool:
+    """Say whether what lies behind all cursors is the same through the index and without it.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    [[unfound]] = connection.execute(
+        f"SELECT count(*) FROM message AS row NOT INDEXED WHERE seq > ? AND NOT ({_IS_FOUND})",  # noqa: S608 - from above
+        (_highest_cursor(connection),),
+    )
+    return not unfound
 
 
 def missing_by_mark(highest: int, mark: Mark | None) -> Damage | None:
@@ -52,60 +81,43 @@ def missing_by_mark(highest: int, mark: Mark | None) -> Damage | None:
 
 
 def decayed_rows(connection: sqlite3.Connection) -> list[Damage]:
-    """Find messages still to be handed on whose bytes are no longer what was stored."""
-    rows = connection.execute(
-        "SELECT seq, feed, received_us, data, crc FROM message WHERE disposition = ? AND seq > "
-        "coalesce((SELECT seq FROM cursor WHERE cursor.feed = message.feed), 0) ORDER BY seq",
-        (Disposition.ROUTED.value,),
-    )
-    return [
-        Damage("a stored message has changed", seq, seq)
-        for seq, feed, received_us, data, crc in rows
-        if not is_row_whole(seq, feed, received_us, data, crc)
-    ]
+    """Find messages behind their feed's cursor whose row is no longer what was stored, whatever it says of itself now."""
+    top = _highest_cursor(connection)
+    rows = connection.execute("SELECT * FROM message NOT INDEXED WHERE seq > ?", (top,))
+    found = [row[0] for row in rows if not is_row_whole(row)]
+    found += [row[0] for row in connection.execute(_BELOW, (top,)) if not is_row_whole(row)]
+    return [Damage(CHANGED, seq, seq) for seq in sorted(set(found))]
 
 
-def salvage(damaged: Path, fresh: sqlite3.Connection) -> list[Damage]:
-    """Copy what can be read of a damaged spool into a fresh one: epochs, sequence numbers and cursors stay what they were.
+def _highest_cursor(connection: sqlite3.Connection) -> int:
+    [[top]] = connection.execute("SELECT max(CASE typeof(seq) WHEN 'integer' THEN seq ELSE 0 END) FROM cursor")
+    return int(top or 0)
+
+
+def inspect(connection: sqlite3.Connection, after_seq: int, limit: int) -> tuple[list[Damage], int | None]:
+    """Look at some rows and at what the indexes say of them.
 
     Returns:
-        What could not be read.
+        What is not as it was, and the last number looked at; ``None`` at the end.
 
     Raises:
-        sqlite3.Error: the fresh one cannot be written.
+        sqlite3.Error: they cannot be read.
     """
-    lost: list[Damage] = []
-    with closing(connect_reader(damaged)) as source:
-        try:
-            small = {table: source.execute(f"SELECT * FROM {table}").fetchall() for table in _SMALL_TABLES}  # noqa: S608 - names from above
-            [[highest]] = source.execute("SELECT coalesce(max(seq), 0) FROM message")
-        except sqlite3.Error:
-            return [Damage("the damaged spool cannot be read to its end", 0, 0)]
-        for table, rows in small.items():
-            fresh.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({_SMALL_TABLES[table]})", rows)  # noqa: S608
-        for start in range(1, highest + 1, _SALVAGE_STEP):
-            good, bad = _readable(source, start, min(start + _SALVAGE_STEP - 1, highest))
-            fresh.executemany("INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", good)
-            lost += [Damage("an acknowledged message cannot be read", seq, seq) for seq in bad]
-    return lost
-
-
-def _readable(source: sqlite3.Connection, start: int, end: int) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """Read a range of rows, halving it around what cannot be read; rows with a wrong sum are bad too."""
-    try:
-        rows = source.execute("SELECT * FROM message WHERE seq BETWEEN ? AND ?", (start, end)).fetchall()
-    except sqlite3.Error:
-        if start == end:
-            return [], [start]
-        middle = (start + end) // 2
-        first, first_bad = _readable(source, start, middle)
-        second, second_bad = _readable(source, middle + 1, end)
-        return first + second, first_bad + second_bad
-    good, bad = [], []
-    for row in rows:
-        seq, _, feed, received_us, _, reason, _, data, _, crc = row
-        if is_row_whole(seq, feed, received_us, data, crc) and row.count(None) == (reason is None):
-            good.append(row)
-        else:
-            bad.append(seq)
-    return good, bad
+    rows = connection.execute(
+        "SELECT * FROM message NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, limit)
+    )
+    first = last = 0
+    found: list[Damage] = []
+    for row in rows:  # one after the other: all of them may be large
+        first, last = first or row[0], row[0]
+        if not is_row_whole(row):
+            found.append(Damage(CHANGED, last, last))
+    if not first:
+        return [], None
+    unfound = connection.execute(
+        f"SELECT seq FROM message AS row NOT INDEXED WHERE seq BETWEEN ? AND ? AND NOT ({_IS_FOUND})",  # noqa: S608 - from above
+        (first, last),
+    ).fetchall()
+    if unfound:
+        found.append(Damage(INDEX, unfound[0][0], unfound[-1][0]))
+    return found, last

@@ -50,6 +50,19 @@ def decode_mark(content: bytes) -> tuple[Mark, int] | None:
     return found
 
 
+def read_mark(path: Path) -> Mark | None:
+    """Read the mark in a file; ``None`` if there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        found = decode_mark(path.read_bytes()[: 2 * SLOT_BYTES])
+    except FileNotFoundError:
+        return None
+    return None if found is None else found[0]
+
+
 class MarkFile:
     """The mark on disk."""
 

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.clock import Clock, instant
-from daemon.hl7listener.finding import Disposition
-from daemon.hl7listener.spool.check import Damage, decayed_rows, is_sound, missing_by_mark, salvage
-from daemon.hl7listener.spool.mark import MarkFile
-from daemon.hl7listener.spool.schema import connect_reader
+from daemon.hl7listener.judging.finding import Disposition
+from daemon.hl7listener.spool.carrying import carry_over
+from daemon.hl7listener.spool.check import Damage, decayed_rows, is_sound, missing_by_mark
+from daemon.hl7listener.spool.mark import MarkFile, read_mark
+from daemon.hl7listener.spool.schema import OldSchema, connect_reader
 
 FILE = "spool.sqlite"
 MARK_FILE = "spool.mark"
 Connect = Callable[[Path], sqlite3.Connection]
 
 _PARTS = ("-wal", "-shm", "")
-_READY, _ASIDE = ".replacing-", ".damaged-"
+_READY, _ASIDE, _OLD = ".replacing-", ".damaged-", "outdated"
 
 
 @dataclass(slots=True)
@@ -49,10 +50,13 @@ class Opened:
         self.mark.close()
 
 
-def open_spool(folder: Path, connect: Connect, clock: Clock, new_epoch: Callable[[], str]) -> Opened:
+def open_spool(
+    folder: Path, connect: Connect, clock: Clock, new_epoch: Callable[[], str], *, is_distrusted: bool = False
+) -> Opened:
     """Open the spool in ``folder``.
 
-    A file that is damaged is put aside, never deleted; a new one is begun and what can be read is carried over.
+    A file that is damaged is put aside, never deleted; a new one is begun and what can be read is carried over. One of an
+    older version is carried over likewise, and goes once all of it is in the new one. If it ``is_distrusted``, it is taken for damaged without looking.
 
     Raises:
         sqlite3.Error, OSError: the disk does not work.
@@ -60,7 +64,7 @@ def open_spool(folder: Path, connect: Connect, clock: Clock, new_epoch: Callable
     path = folder / FILE
     damages: list[Damage] = []
     _replace(path)
-    connection = _sound(path, connect)
+    connection = _sound(path, connect, damages, is_distrusted=is_distrusted)
     if connection is None:
         connection = _begin_afresh(path, connect, clock, damages)
     mark: MarkFile | None = None
@@ -87,15 +91,21 @@ def open_spool(folder: Path, connect: Connect, clock: Clock, new_epoch: Callable
     return Opened(connection, mark, epoch, highest + 1, messages, waiting, damages)
 
 
-def _sound(path: Path, connect: Connect) -> sqlite3.Connection | None:
+def _sound(path: Path, connect: Connect, damages: list[Damage], *, is_distrusted: bool) -> sqlite3.Connection | None:
+    """Open the file if it can be gone on with; say so if it is damaged."""
+    was_closed = not path.with_name(f"{path.name}-wal").exists()
+    damage = Damage("the spool was damaged and is begun afresh", 0, 0)
     try:
         connection = connect(path)
+    except OldSchema:
+        return None
     except sqlite3.OperationalError:
         raise  # the disk, not the file
     except sqlite3.DatabaseError:
+        damages.append(damage)
         return None
     try:
-        if is_sound(connection, path):
+        if not is_distrusted and is_sound(connection, path, was_closed=was_closed):
             return connection
     except sqlite3.OperationalError:
         connection.close()
@@ -103,26 +113,24 @@ def _sound(path: Path, connect: Connect) -> sqlite3.Connection | None:
     except sqlite3.DatabaseError:
         pass
     connection.close()
+    damages.append(damage)
     return None
 
 
 def _begin_afresh(path: Path, connect: Connect, clock: Clock, damages: list[Damage]) -> sqlite3.Connection:
-    """Carry over what can be read into a new file; only when that is whole does it take the damaged one's place."""
+    """Carry over what can be read into a new file; only when that is whole does it take the old one's place."""
     building = path.with_name(f"{path.name}.building")
     for suffix in _PARTS:
         building.with_name(f"{building.name}{suffix}").unlink(missing_ok=True)  # of an attempt that was cut short
-    found = [Damage("the spool was damaged and is begun afresh", 0, 0)]
+    mark = read_mark(path.with_name(MARK_FILE))
     with closing(connect(building)) as fresh:
-        fresh.execute("BEGIN IMMEDIATE")
-        found += salvage(path, fresh)
-        fresh.execute("COMMIT")
+        damages += carry_over(path, fresh, highest_seq=0 if mark is None else mark.sequence)
         fresh.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    stamp = f"{instant(clock.now_us()):%Y%m%dT%H%M%S}"
-    while path.with_name(f"{path.name}{_ASIDE}{stamp}").exists():
+    stamp = f"{instant(clock.now_us()):%Y%m%dT%H%M%S}" if damages else _OLD
+    while damages and path.with_name(f"{path.name}{_ASIDE}{stamp}").exists():
         stamp += "-again"
     building.rename(path.with_name(f"{path.name}{_READY}{stamp}"))
     _replace(path)
-    damages += found
     return connect(path)
 
 
@@ -141,6 +149,8 @@ def _replace(path: Path) -> None:
         _sync(path.parent)
         ready.rename(path)
         _sync(path.parent)
+    for suffix in _PARTS:  # all of it has been carried over
+        path.with_name(f"{path.name}{_ASIDE}{_OLD}{suffix}").unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
@@ -154,6 +164,7 @@ def _sync(folder: Path) -> None:
 def _begin_epoch(connection: sqlite3.Connection, path: Path, clock: Clock, token: str) -> tuple[int, str]:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO epoch (token, opened_us) VALUES (?, ?)", (token, clock.now_us()))
+    connection.execute("INSERT OR IGNORE INTO secret VALUES (1, randomblob(32))")
     connection.execute("COMMIT")
     witness = connect_reader(path)
     try:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from daemon.errors import SpoolFailed
-from daemon.hl7listener.finding import Disposition
-from daemon.hl7listener.spool.rows import Row
+from daemon.hl7listener.judging.finding import Disposition
+from daemon.hl7listener.spool.check import Damage, inspect
+from daemon.hl7listener.spool.rows import Flag, Pending, Row
 from daemon.hl7listener.spool.schema import connect_reader, is_row_whole
 from daemon.public import Public
 
 T = TypeVar("T")
 _ROUTED = Disposition.ROUTED.value
+_MESSAGE = "SELECT message.*, token FROM message JOIN epoch ON epoch.id = message.epoch"
 
 
 class Reader:
@@ -42,19 +45,104 @@ class Reader:
         def ask() -> list[Row]:
             rows: list[Row] = []
             size = 0
-            for seq, token, received_us, data, crc in self._db.execute(
-                "SELECT seq, token, received_us, data, crc FROM message JOIN epoch ON epoch.id = message.epoch"
-                " WHERE feed = ? AND seq > ? AND disposition = ? ORDER BY seq LIMIT ?",
-                (str(feed), after_seq, _ROUTED, limit),
-            ):
-                is_whole = is_row_whole(seq, feed, received_us, data, crc)
-                size += len(data) if is_whole else 0
-                if rows and size > limit_bytes:
-                    break
-                rows.append(Row(seq, token, feed, received_us, data if is_whole else b"", is_whole=is_whole))
+            with closing(
+                self._db.execute(
+                    f"{_MESSAGE} WHERE feed = ? AND seq > ? ORDER BY seq",
+                    (str(feed), after_seq),
+                )
+            ) as found:
+                for one in found:
+                    row = _row(feed, one)
+                    if row is None:
+                        continue
+                    size += len(row.data)
+                    if rows and size > limit_bytes:
+                        break
+                    rows.append(row)
+                    if len(rows) >= limit:
+                        break
             return rows
 
         return await self._ask(ask)
+
+    async def fetch_one(self, seq: int) -> Row | None:
+        """Read a message, whatever became of it; ``None`` if it is not there.
+
+        Raises:
+            SpoolFailed: it cannot be read.
+        """
+
+        def ask() -> Row | None:
+            one = self._db.execute(f"{_MESSAGE} WHERE seq = ?", (seq,)).fetchone()
+            return None if one is None else _row(Public(one[2]), one, any_disposition=True)
+
+        return await self._ask(ask)
+
+    async def parked(self, feed: Public, limit: int = 1000) -> list[tuple[int, str]]:
+        """List the messages of a feed that could not be handed on, the oldest first, and why.
+
+        Raises:
+            SpoolFailed: they cannot be read.
+        """
+        return await self._ask(
+            lambda: self._db.execute(
+                "SELECT parked.seq, parked.reason FROM parked JOIN message USING (seq) WHERE feed = ? ORDER BY seq LIMIT ?",
+                (str(feed), limit),
+            ).fetchall()
+        )
+
+    async def copied(self, feed: Public, up_to_seq: int) -> frozenset[int]:
+        """Find the parked messages of a feed with a copy, up to a sequence number, that is not parked itself.
+
+        Raises:
+            SpoolFailed: they cannot be read.
+        """
+
+        def ask() -> frozenset[int]:
+            found = self._db.execute(
+                "SELECT parked.seq FROM parked JOIN message AS copy ON copy.origin = parked.seq WHERE copy.feed = ?"
+                " AND copy.seq <= ? AND copy.origin <> 0 AND copy.flags & ? AND copy.seq NOT IN (SELECT seq FROM parked)",
+                (str(feed), up_to_seq, Flag.REPLAY.value),
+            )
+            return frozenset(seq for (seq,) in found)
+
+        return await self._ask(ask)
+
+    async def pending(self, feed: Public, limit: int = 1000) -> list[Pending]:
+        """List the messages of a feed whose final answer is still to come, the oldest first.
+
+        Raises:
+            SpoolFailed: they cannot be read.
+        """
+
+        def ask() -> list[Pending]:
+            found = self._db.execute(
+                "SELECT message.*, note FROM pending JOIN message USING (seq) WHERE pending.feed = ? ORDER BY seq LIMIT ?",
+                (str(feed), limit),
+            )
+            return [Pending(one[0], one[3], one[13], one[12], one[11]) for one in found if is_row_whole(one)]
+
+        return await self._ask(ask)
+
+    async def sequences(self, feed: Public) -> dict[str, int]:
+        """Read the last number of each sender of a feed that counts its messages.
+
+        Raises:
+            SpoolFailed: they cannot be read.
+        """
+        return await self._ask(
+            lambda: dict(
+                self._db.execute("SELECT sender, number FROM sequence WHERE feed = ?", (str(feed),)).fetchall()
+            )
+        )
+
+    async def inspect(self, after_seq: int, limit: int) -> tuple[list[Damage], int | None]:
+        """Look whether some messages are what was stored: ``check.inspect``.
+
+        Raises:
+            SpoolFailed: they cannot be read.
+        """
+        return await self._ask(lambda: inspect(self._db, after_seq, limit))
 
     async def cursor(self, feed: Public) -> int:
         """Read how far a feed has been handed on.
@@ -148,3 +236,15 @@ class Reader:
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             message = f"the spool cannot be read ({name})"
             raise SpoolFailed(message) from None
+
+
+def _row(feed: Public, one: tuple[Any, ...], *, any_disposition: bool = False) -> Row | None:
+    """Make a row of all columns and the epoch's token.
+
+    ``None`` for what is not to be handed on; a changed one is handed on as such, because it may have been.
+    """
+    is_whole = is_row_whole(one[:13])
+    if is_whole and one[4] != _ROUTED and not any_disposition:
+        return None
+    seq, received_us, data, token = one[0], one[3], one[12], one[13]
+    return Row(seq, token, feed, received_us, data if is_whole else b"", is_whole=is_whole, origin_seq=one[9])

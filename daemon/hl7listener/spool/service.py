@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -20,11 +21,15 @@ import anyio.to_thread
 
 from daemon.clock import Clock
 from daemon.errors import SpoolFailed
-from daemon.events import Committed, FeedResumed, FeedWithholding, Pruned, SpoolDamaged, SpoolOpened
-from daemon.hl7listener.spool.jobs import Group, Limits, Park, Reports, Settle, Stop, Store
+from daemon.events import Committed, Pruned, SpoolDamaged, SpoolOpened
+from daemon.feed_events import FeedResumed, FeedWithholding
+from daemon.hl7listener.spool.disk import Disk
+from daemon.hl7listener.spool.indexing import index_always
+from daemon.hl7listener.spool.inspecting import inspect_always
+from daemon.hl7listener.spool.jobs import Answered, Group, Limits, Park, Release, Reports, Settle, Stop, Store
 from daemon.hl7listener.spool.opening import FILE, Connect, open_spool
 from daemon.hl7listener.spool.reader import Reader
-from daemon.hl7listener.spool.rows import Arrival, Done, NotStored, Row
+from daemon.hl7listener.spool.rows import Arrival, Done, NotStored, Row, WhyNot
 from daemon.hl7listener.spool.schema import connect
 from daemon.hl7listener.spool.writer import Writer
 from daemon.ports import Emit, FaultPoint, no_fault
@@ -48,13 +53,20 @@ class Spool:
         new_epoch: Callable[[], str],
         at: FaultPoint = no_fault,
         connect: Connect = connect,
+        any_filesystem: bool = False,
+        patient_search: bool = True,
     ) -> None:
-        """Keep the collaborators; no I/O happens here."""
+        """Keep the collaborators; no I/O happens here.
+
+        With ``any_filesystem`` one of another machine will do; with ``patient_search`` messages can be found by their
+        patients' numbers.
+        """
         self._folder = folder
         self._limits = limits
         self._clock = clock
         self._emit = emit
         self._new_epoch = new_epoch
+        self._epoch = ""
         self._at = at
         self._connect = connect
         self._writer: Writer | None = None
@@ -63,9 +75,14 @@ class Spool:
         self._takers: dict[Public, Callable[[list[Row]], None]] = {}
         self._listeners: list[Callable[[bool], None]] = []
         self._accepting = self._is_withholding = False
+        self._has_room = True
+        self._disk = Disk(folder, limits.free_warn_bytes, clock, emit, any_filesystem=any_filesystem)
+        self._is_distrusted = False
+        self._patient_search = patient_search
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
         self._queued = 0
+        self._gathered: list[Store] = []
         self._committed_at_s = 0.0
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -76,12 +93,21 @@ class Spool:
         Raises:
             SpoolFailed: it cannot be opened or written.
         """
+        await self._disk.wait_while_down()
         started_s = self._clock.monotonic_s()
         self._ended, self._failure, self._queued = asyncio.Event(), None, 0
         loop = asyncio.get_running_loop()
         try:
+            await self._disk.look_at_place()
             opened = await anyio.to_thread.run_sync(
-                open_spool, self._folder, self._connect, self._clock, self._new_epoch
+                partial(
+                    open_spool,
+                    self._folder,
+                    self._connect,
+                    self._clock,
+                    self._new_epoch,
+                    is_distrusted=self._is_distrusted,
+                )
             )
             try:
                 self._reader = Reader(self._folder / FILE)
@@ -92,11 +118,13 @@ class Spool:
             raise self._failed(error) from None
         for damage in opened.damages:
             self._emit(SpoolDamaged(Public(damage.what), damage.first, damage.last))
+        self._is_distrusted, self._has_room = False, True
         self._writer = Writer(opened, self._folder, self._limits, self._clock, self._at)
         self._thread = threading.Thread(target=self._run, args=(self._writer, loop), name="spool-writer", daemon=True)
         self._thread.start()
         self._committed_at_s = self._clock.monotonic_s()
         took_s = self._committed_at_s - started_s
+        self._epoch = opened.epoch[1]
         self._emit(SpoolOpened(Public(opened.epoch[1]), opened.messages, opened.waiting, took_s))
         self._set_accepting(accepting=True, why="")
 
@@ -106,7 +134,20 @@ class Spool:
         Raises:
             SpoolFailed: the disk or the database failed.
         """
-        await self._ended.wait()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(
+                partial(
+                    index_always,
+                    self._folder,
+                    FILE,
+                    self._clock.monotonic_s,
+                    self._emit,
+                    has_patients=self._patient_search,
+                )
+            )
+            tasks.start_soon(inspect_always, lambda: self._reader, self._emit, self._distrust)
+            await self._ended.wait()
+            tasks.cancel_scope.cancel()
         failure = self._failure
         if isinstance(failure, (sqlite3.Error, OSError)):
             raise self._failed(failure)
@@ -115,9 +156,11 @@ class Spool:
 
     async def drain(self) -> None:
         """Commit what is queued, write the mark, close the files."""
+        self._disk.resume()
         self._accepting = False
         for tell in self._listeners:
             tell(False)  # noqa: FBT003 - callbacks with one meaning
+        self._pass_on()
         writer, thread, reader = self._writer, self._thread, self._reader
         self._writer = self._thread = self._reader = None
         if reader is not None:
@@ -135,6 +178,29 @@ class Spool:
         """Say whether arrivals can be stored."""
         return self._accepting
 
+    @property
+    def is_full(self) -> bool:
+        """Say whether arrivals cannot be stored for want of room."""
+        return not self._has_room and self._writer is not None
+
+    @property
+    def epoch(self) -> str:
+        """Name the epoch that arrivals are stored in; empty before the spool was opened."""
+        return self._epoch
+
+    def on_down(self, tell: Callable[[bool], None]) -> None:
+        """Have ``tell`` called when the disk has failed too often to be tried again soon, and when it is tried again."""
+        self._disk.on_down(tell)
+
+    @property
+    def is_down(self) -> bool:
+        """Say whether the disk has failed too often to be tried."""
+        return self._disk.is_down
+
+    def resume(self) -> None:
+        """Try a disk again that failed too often."""
+        self._disk.resume()
+
     def stalled_s(self) -> float:
         """Say for how long arrivals have been waiting without a commit."""
         return self._clock.monotonic_s() - self._committed_at_s if self._queued else 0.0
@@ -147,12 +213,21 @@ class Spool:
         """Queue an arrival; ``done`` is called on the event loop once it is on disk, or is not."""
         writer = self._writer
         if writer is None or not self._accepting:
-            asyncio.get_running_loop().call_soon(done, NotStored())
+            asyncio.get_running_loop().call_soon(done, NotStored(self._why_not()))
             return
         if not self._queued:
             self._committed_at_s = self._clock.monotonic_s()
         self._queued += 1
-        writer.jobs.put(Store(arrival, done))
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._pass_on)
+        self._gathered.append(Store(arrival, done))
+
+    def _pass_on(self) -> None:
+        """Queue what one round of the event loop brought. At once: the writer would have its turn behind each alone."""
+        gathered, self._gathered = self._gathered, []
+        if self._writer is not None:
+            for job in gathered:
+                self._writer.jobs.put(job)
 
     # -- for the drain -------------------------------------------------------------------------------------------------
 
@@ -177,10 +252,24 @@ class Spool:
         if self._writer is not None:
             self._writer.jobs.put(Settle(feed, seq))
 
-    def park(self, seq: int, reason: Public) -> None:
-        """Note that a message cannot be handed on."""
+    def park(self, seq: int, reason: Public, done: Callable[[bool], None] | None = None) -> None:
+        """Note that a message cannot be handed on; ``done`` is told whether that is on disk."""
         if self._writer is not None:
-            self._writer.jobs.put(Park(seq, reason))
+            self._writer.jobs.put(Park(seq, reason, done))
+        elif done is not None:
+            asyncio.get_running_loop().call_soon(done, False)  # noqa: FBT003 - a callback with one meaning
+
+    def release(self, seq: int) -> None:
+        """Note that a parked message is done with: a copy of it was handed on, or it is not wanted."""
+        if self._writer is not None:
+            self._writer.jobs.put(Release(seq))
+
+    def answered(self, seq: int, ack: bytes, done: Callable[[bool], None]) -> None:
+        """Keep the final answer of a message that was stored with a note; ``done`` is told whether it is on disk."""
+        if self._writer is None:
+            asyncio.get_running_loop().call_soon(done, False)  # noqa: FBT003 - a callback with one meaning
+        else:
+            self._writer.jobs.put(Answered(seq, ack, done))
 
     # -- on the writer's thread ----------------------------------------------------------------------------------------
 
@@ -190,7 +279,7 @@ class Spool:
             writer.run(
                 Reports(
                     lambda group: loop.call_soon_threadsafe(self._deliver, group),
-                    lambda has_room: loop.call_soon_threadsafe(self._room_changed, has_room),
+                    lambda free, has_room: loop.call_soon_threadsafe(self._room, free, has_room),
                     lambda count: loop.call_soon_threadsafe(self._pruned, count),
                 )
             )
@@ -210,6 +299,8 @@ class Spool:
         self._queued -= len(group.answers)
         for done, answer in group.answers:
             done(answer)
+        for tell, is_kept in group.told:
+            tell(is_kept)
         by_feed: dict[Public, list[Row]] = {}
         for row in group.rows:
             by_feed.setdefault(row.feed, []).append(row)
@@ -222,8 +313,19 @@ class Spool:
     def _pruned(self, count: int) -> None:
         self._emit(Pruned(count))
 
-    def _room_changed(self, has_room: bool) -> None:  # noqa: FBT001 - a callback with one meaning
-        self._set_accepting(accepting=has_room, why="the disk is full, or nearly")
+    def _room(self, free_bytes: int, has_room: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        self._disk.has_free(free_bytes)
+        if self._writer is not None and self._failure is None:
+            self._has_room = has_room
+            self._set_accepting(accepting=has_room, why="the disk is full, or nearly")
+
+    def _distrust(self) -> None:
+        self._is_distrusted = True
+
+    def _why_not(self) -> WhyNot:
+        if self._failure is not None:
+            return WhyNot.FAILED
+        return WhyNot.FULL if self.is_full else WhyNot.CLOSED
 
     def _set_accepting(self, *, accepting: bool, why: str) -> None:
         if self._accepting == accepting:
@@ -242,6 +344,7 @@ class Spool:
         self._failure = failure
         if failure is not None:
             self._set_accepting(accepting=False, why="the spool failed")
+        self._pass_on()
         while True:  # what was queued behind the failure is not stored either
             try:
                 job = writer.jobs.get_nowait()
@@ -249,10 +352,13 @@ class Spool:
                 break
             if isinstance(job, Store):
                 job.done(NotStored())
+            elif isinstance(job, (Answered, Park)) and job.done is not None:
+                job.done(False)  # noqa: FBT003 - a callback with one meaning
         self._queued = 0
         self._ended.set()
 
     def _failed(self, error: sqlite3.Error | OSError) -> SpoolFailed:
+        self._disk.failed()
         what = error.strerror if isinstance(error, OSError) else getattr(error, "sqlite_errorname", None)
         message = f"{self._folder / FILE}: {what or type(error).__name__}"
         return SpoolFailed(message, hint="look at the disk; nothing unsaved was acknowledged")

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 from daemon.clock import Clock
-from daemon.hl7listener.spool.jobs import Group, Job, Limits, Park, Reports, Settle, Stop, Store
+from daemon.hl7listener.spool.jobs import Answered, Group, Job, Limits, Park, Release, Reports, Settle, Stop, Store
 from daemon.hl7listener.spool.mark import Mark
-from daemon.hl7listener.spool.messages import Messages
+from daemon.hl7listener.spool.messages import Entry, Messages, is_single
 from daemon.hl7listener.spool.opening import Opened
 from daemon.hl7listener.spool.pruner import Pruner
-from daemon.hl7listener.spool.rows import NotStored
-from daemon.hl7listener.spool.schema import is_full, undo
+from daemon.hl7listener.spool.rows import Done, NotStored, Stored, WhyNot
+from daemon.hl7listener.spool.schema import answer_crc, is_full, undo
 from daemon.ports import FaultPoint
 
 GROUP_ROWS = 64
@@ -26,6 +26,8 @@ GROUP_BYTES = 1024 * 1024
 IDLE_S = 0.25
 LOOK_EVERY_S = 0.5
 MARK_EVERY_S = 1.0
+TELL_ROOM_EVERY = 20
+"""Of so many looks at the disk one is told, if nothing has changed."""
 
 
 class DiskFull(Exception):
@@ -50,6 +52,7 @@ class Writer:
         self._marked_at_s = 0.0
         self._looked_at_s = 0.0
         self._has_room = self._told_room = True
+        self._looks = 0
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
 
     def close(self) -> None:
@@ -90,7 +93,7 @@ class Writer:
 
     def _work(self, jobs: list[Job], reports: Reports) -> None:
         if not self._has_room:
-            reports.group(_refused(jobs))
+            reports.group(Group([(job.done, NotStored(WhyNot.FULL)) for job in jobs if isinstance(job, Store)]))
             jobs = [job for job in jobs if not isinstance(job, Store)]
         group = Group()
         started_s = time.monotonic()
@@ -98,9 +101,9 @@ class Writer:
             self._commit(jobs, group)
         except DiskFull:
             # Cursors and parked rows of this group may be forgotten: the broker's mark tells where a feed stands.
-            group = _refused(jobs)
+            group = _refused(jobs, WhyNot.FULL)
         except BaseException:
-            reports.group(_refused(jobs))
+            reports.group(_refused(jobs, WhyNot.FAILED))
             raise
         group.took_s = time.monotonic() - started_s
         reports.group(group)
@@ -109,13 +112,16 @@ class Writer:
         arrivals = [job for job in jobs if isinstance(job, Store)]
         others = [job for job in jobs if not isinstance(job, Store)]
         self._at("commit.before")
+        entries: list[Entry] = []
+        inserted = 0
         try:
-            if others:
+            if others or not is_single(arrivals):
                 self._db.execute("BEGIN IMMEDIATE")
                 for job in others:
-                    self._note(job)
-            inserted = self._messages.insert(arrivals) if arrivals else 0
-            if others:
+                    self._note(job, group)
+            if arrivals:
+                entries, inserted = self._messages.insert(arrivals)
+            if self._db.in_transaction:
                 self._db.execute("COMMIT")
         except BaseException as error:
             undo(self._db)
@@ -124,9 +130,9 @@ class Writer:
                 raise DiskFull from None
             raise
         self._at("commit.synced")
-        self._messages.answer(arrivals, group, all_new=inserted == len(arrivals))
+        self._messages.answer(arrivals, entries, inserted, group)
 
-    def _note(self, job: Job) -> None:
+    def _note(self, job: Job, group: Group) -> None:
         if isinstance(job, Settle):
             self._db.execute("INSERT OR REPLACE INTO cursor (feed, seq) VALUES (?, ?)", (str(job.feed), job.seq))
         elif isinstance(job, Park):
@@ -134,6 +140,15 @@ class Writer:
                 "INSERT OR REPLACE INTO parked (seq, parked_us, reason) VALUES (?, ?, ?)",
                 (job.seq, self._clock.now_us(), job.reason),
             )
+            if job.done is not None:
+                group.told.append((job.done, True))
+        elif isinstance(job, Release):
+            self._db.execute("DELETE FROM parked WHERE seq = ?", (job.seq,))
+        elif isinstance(job, Answered):
+            crc = answer_crc(job.seq, job.ack)
+            self._db.execute("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", (job.seq, job.ack, crc))
+            self._db.execute("DELETE FROM pending WHERE seq = ?", (job.seq,))
+            group.told.append((job.done, True))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
@@ -162,10 +177,16 @@ class Writer:
         floor = self._free_floor_bytes
         # A little more than the floor is asked for before feeds run again, lest they stop and go.
         self._has_room = free >= (floor if self._has_room else floor + floor // 8)
-        if self._has_room != self._told_room:
+        if self._has_room != self._told_room or self._looks % TELL_ROOM_EVERY == 0:
             self._told_room = self._has_room
-            reports.has_room(self._has_room)
+            reports.room(free, self._has_room)
+        self._looks += 1
 
 
-def _refused(jobs: list[Job]) -> Group:
-    return Group([(job.done, NotStored()) for job in jobs if isinstance(job, Store)])
+def _refused(jobs: list[Job], why: WhyNot) -> Group:
+    """Tell all of a group that nothing of it is on disk, or not surely."""
+    answers: list[tuple[Done, Stored | NotStored]] = [
+        (job.done, NotStored(why)) for job in jobs if isinstance(job, Store)
+    ]
+    told = [(job.done, False) for job in jobs if isinstance(job, (Answered, Park)) and job.done is not None]
+    return Group(answers, told=told)

@@ -24,7 +24,7 @@ SPANS_LIMIT = 10_000
 _COLUMNS = ", ".join(COLUMNS)
 
 
-_ASKED = f"AND how IN ('{How.MANUAL.value}', '{How.BACKFILL.value}')"
+_ASKED = f"AND how IN ('{How.MANUAL.value}', '{How.BACKFILL.value}', '{How.MESSAGE.value}')"
 
 
 def _asked_ranges(entry: str) -> Iterator[tuple[str, str]]:

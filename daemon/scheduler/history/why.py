@@ -104,6 +104,7 @@ def _told(run: Run, at_us: int) -> str:
 _ORIGINS = {
     How.MANUAL: " because someone asked for it",
     How.BACKFILL: " by a backfill",
+    How.MESSAGE: " because a message of a feed asked for it",
     How.CATCH_UP: " to catch up",
 }
 

@@ -15,8 +15,8 @@ class Alert(NamedTuple):
     Attributes:
         site: of which site.
         by: the daemon that tells.
-        entry, daemon: what it is about, one of the two.
-        what: was missed (``What``).
+        entry, daemon, feed: what it is about, one of the three.
+        what: was missed (``What``), or is wrong with the feed.
         at_us: the occurrence; when the daemon was seen last.
         since_us: from when on it counts as missed.
         is_over: whether all is well again.
@@ -30,10 +30,13 @@ class Alert(NamedTuple):
     at_us: int
     since_us: int
     is_over: bool
+    feed: Public | None = None
 
     def as_data(self) -> dict[str, str | None]:
         """Write it as every channel carries it."""
+        of_feed = {} if self.feed is None else {"feed": str(self.feed)}
         return {
+            **of_feed,
             "site": str(self.site),
             "entry": None if self.entry is None else str(self.entry),
             "daemon": None if self.daemon is None else str(self.daemon),

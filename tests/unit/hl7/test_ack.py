@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from daemon.hl7listener.ack import acknowledge, codes_due, time_stamp
-from daemon.hl7listener.answering import AckMode
-from daemon.hl7listener.finding import Finding, Verdict, judge, judge_oversized
-from daemon.hl7listener.header import Header
+from daemon.hl7listener.ack.answering import AckMode
+from daemon.hl7listener.ack.writer import acknowledge, codes_due, time_stamp
+from daemon.hl7listener.judging.finding import Finding, Verdict, judge, judge_oversized
+from daemon.hl7listener.text.header import Header
 from tests.support.acks import Ack, check_header_rules, read_acks
 from tests.support.builders import MARKER, adt
 from tests.support.feeds import STAMP, answer, control_ids, feed, route

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.agreement import Agreement, Foreign, agree, parse_mark
+from daemon.hl7listener.lanes.agreement import Agreement, Foreign, agree, parse_mark
 
 SEQ = st.integers(1, 50)
 

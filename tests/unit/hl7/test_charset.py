@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.charset import CharsetSource, Decoded, Undecodable, decode, is_known_codec
-from daemon.hl7listener.header import BOM, Header, parse_header
-from daemon.hl7listener.path import Segments, parse_path
+from daemon.hl7listener.text.charset import CharsetSource, Decoded, Undecodable, codec_name, decode, is_delimiter_safe
+from daemon.hl7listener.text.content import Content
+from daemon.hl7listener.text.header import BOM, Header, parse_header
+from daemon.hl7listener.text.message import Message
+from daemon.hl7listener.text.path import parse_path
 from tests.support.builders import MARKER
 
 DELIMITERS = b"|^~\\&"
@@ -20,10 +22,16 @@ def message(declared: str, name: bytes) -> bytes:
     return msh + b"PID|1||P1||" + name + b"|after\r"
 
 
-def read(data: bytes, default: str = "cp1252") -> Decoded | Undecodable:
+def read(data: bytes, default: str = "cp1252", **how: bool) -> Decoded | Undecodable:
     header = parse_header(data)
     assert isinstance(header, Header)
-    return decode(data, header, default)
+    return decode(data, header, Content(default, **how))  # type: ignore[arg-type]
+
+
+def decoded(data: bytes, default: str = "cp1252", **how: bool) -> Decoded:
+    found = read(data, default, **how)
+    assert isinstance(found, Decoded)
+    return found
 
 
 def carrying(codec: str, byte: int) -> str:
@@ -95,7 +103,7 @@ def test_delimiter_bytes_inside_characters_do_not_delimit(declared: str, codec: 
     header, found = parse_header(data), read(data)
     assert isinstance(header, Header)
     assert isinstance(found, Decoded)
-    segments = Segments(found.text, header.delimiters)
+    segments = Message(found.text, header.delimiters)
     assert segments.get(parse_path("PID-5.1.1")) == name
     assert segments.get(parse_path("PID-6")) == "after"
 
@@ -114,6 +122,13 @@ def test_delimiter_bytes_inside_characters_do_not_delimit(declared: str, codec: 
         ("BIG5", "big5"),
         ("SHIFT_JIS", "shift_jis"),
         ("8859/1~ISO IR87", "iso8859-1"),
+        ("8859-1", "iso8859-1"),
+        ("ISO8859/15", "iso8859-15"),
+        ("ISO_IR 100", "iso8859-1"),
+        ("ISO_IR 192", "utf-8"),
+        ("UNICODE_UTF-8", "utf-8"),
+        ("windows-1252", "cp1252"),
+        ("Shift-JIS", "shift_jis"),
     ],
 )
 def test_spellings_senders_use_are_understood(declared: str, codec: str) -> None:
@@ -124,7 +139,8 @@ def test_spellings_senders_use_are_understood(declared: str, codec: str) -> None
 
 @pytest.mark.parametrize("declared", ["CNS 11643-1992", "UNICODE UTF-16", "UNICODE UTF-32", "UTF-16", "utf-32"])
 def test_character_sets_that_cannot_be_read_are_refused_whatever_the_bytes(declared: str) -> None:
-    assert read(message(declared, b"plain")) == Undecodable()
+    assert read(message(declared, b"plain")) == Undecodable(is_unsupported=True)
+    assert read(message(declared, b"plain"), keeps_damaged=True) == Undecodable(is_unsupported=True)
 
 
 @pytest.mark.parametrize(
@@ -202,12 +218,202 @@ def test_what_is_decoded_can_be_encoded_back_and_holds_no_surrogate(declared: st
             assert found.text.encode(found.codec) == data.removeprefix(BOM)
 
 
+# -- several character sets in one message --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "name", "text"),
+    [
+        ("~ISO IR87", "iso2022_jp", b"Yamada^" + "山田".encode("iso2022_jp"), "Yamada^山田"),
+        ("ASCII~ISO IR87", "iso2022_jp", "山田".encode("iso2022_jp"), "山田"),
+        ("ISO IR6~ISO IR159", "iso2022_jp_1", "丂".encode("iso2022_jp_1"), "丂"),
+        ("8859/1~ISO IR87", "iso8859-1", b"\xc4^" + "山田".encode("iso2022_jp"), "Ä^山田"),
+        ("8859/1~8859/7", "iso8859-1", b"\xc4\x1b-F\xd9\x1b(B\xe4", "ÄΩä"),
+        ("ASCII~KS X 1001", "euc_kr", b"Hong^\x1b$)C\xc8\xab\xb1\xe6\xb5\xbf", "Hong^홍길동"),
+        ("ISO IR87", "iso2022_jp", b"\x1b(Ja\\b~c\x1b(B", "a\\b~c"),
+    ],
+)
+def test_further_repetitions_let_esc_switch_the_character_set(
+    declared: str, codec: str, name: bytes, text: str
+) -> None:
+    found = decoded(message(declared, name))
+    assert (found.codec, found.source) == (codec, CharsetSource.DECLARED)
+    assert f"|{text}|" in found.text
+
+
+@pytest.mark.parametrize("name", [b"\x1b$(Z12", b"\x1b", b"\x1b$B;", b"\x1b$B\xff\xff"])
+def test_a_switch_nobody_knows_and_half_a_character_are_damage(name: bytes) -> None:
+    data = message("~ISO IR87", name)
+    assert read(data) == Undecodable()
+    kept = decoded(data, keeps_damaged=True)
+    assert kept.source is CharsetSource.DAMAGED
+    assert kept.damaged_bytes
+
+
+def test_without_esc_further_repetitions_change_nothing() -> None:
+    assert decoded(message("~ISO IR87", b"plain")).codec == "ascii"
+    assert decoded(message("~ISO IR87", "Ärzte".encode())).source is CharsetSource.ASSUMED_UTF8
+
+
+def test_a_feed_may_have_a_seven_bit_default() -> None:
+    found = decoded(message("", "山田".encode("iso2022_jp")), "iso2022_jp")
+    assert (found.codec, found.source) == ("iso2022_jp", CharsetSource.FEED_DEFAULT)
+    assert "|山田|" in found.text
+    assert decoded(message("", b"plain"), "iso2022_jp").codec == "ascii"
+
+
+@pytest.mark.parametrize(
+    ("declared", "wider", "text"), [("ISO IR14", "cp932", "髙①"), ("BIG-5", "cp950", "€"), ("KS X 1001", "cp949", "똠")]
+)
+def test_what_vendors_mean_by_a_name_is_understood(declared: str, wider: str, text: str) -> None:
+    found = decoded(message(declared, text.encode(wider)))
+    assert (found.codec, found.source) == (wider, CharsetSource.DECLARED)
+    assert f"|{text}|" in found.text
+
+
+# -- what a feed may say --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("declared", ["8859/1", "UNICODE UTF-8", "BIG-5", "", "X", "UNICODE UTF-16", "CNS 11643-1992"])
+def test_a_forced_character_set_counts_whatever_is_declared(declared: str) -> None:
+    found = decoded(message(declared, "Łódź".encode("cp1250")), "cp1250", is_forced=True)
+    assert (found.codec, found.source) == ("cp1250", CharsetSource.FEED_FORCED)
+    assert "|Łódź|" in found.text
+
+
+def test_bytes_that_are_not_in_a_forced_character_set_are_refused() -> None:
+    assert read(message("8859/1", b"\xe4"), "utf-8", is_forced=True) == Undecodable()
+    found = decoded(message("8859/1", b"\xe4"), "utf-8", is_forced=True, keeps_damaged=True)
+    assert (found.source, found.damaged_bytes) == (CharsetSource.DAMAGED, 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "name", "shown", "count"),
+    [
+        ("UNICODE UTF-8", b"\xe4rzte", "\\XE4\\rzte", 1),
+        ("UNICODE UTF-8", b"\xed\xa0\x80", "\\XED\\\\XA0\\\\X80\\", 3),
+        ("KS X 1001", b"a\xff\xffb", "a\\XFF\\\\XFF\\b", 2),
+        ("BIG-5", b"\xff", "\\XFF\\", 1),
+        ("8859/3", b"\xa5", "\\XA5\\", 1),
+        ("", b"\x81\xe4", "\\X81\\ä", 1),
+    ],
+)
+def test_a_feed_may_keep_what_is_damaged_and_each_byte_of_it_is_shown(
+    declared: str, name: bytes, shown: str, count: int
+) -> None:
+    found = decoded(message(declared, name), keeps_damaged=True)
+    assert (found.source, found.damaged_bytes) == (CharsetSource.DAMAGED, count)
+    assert f"|{shown}|after" in found.text
+    header = parse_header(message(declared, name))
+    assert isinstance(header, Header)
+    assert Message(found.text, header.delimiters, found.codec).get(parse_path("PID-5")) == shown
+
+
+def test_damage_is_shown_with_the_escape_character_of_the_message() -> None:
+    data = message("8859/3", b"\xa5").replace(b"\\", b"/")
+    header = parse_header(data)
+    assert isinstance(header, Header)
+    assert "/XA5/" in decoded(data, keeps_damaged=True).text
+
+
+def test_what_is_whole_is_not_called_damaged() -> None:
+    found = decoded(message("UNICODE UTF-8", "Ärzte".encode()), keeps_damaged=True)
+    assert (found.source, found.damaged_bytes) == (CharsetSource.DECLARED, 0)
+
+
+def test_much_damage_is_shown_in_linear_time() -> None:
+    found = decoded(message("UNICODE UTF-8", b"\xff" * 500_000), keeps_damaged=True)
+    assert found.damaged_bytes == 500_000
+
+
+@given(
+    st.sampled_from([name for name, _, _ in TABLE] + ["", "ASCII", "X", "~ISO IR87", "8859/1~8859/7"]),
+    st.binary(max_size=60),
+)
+def test_whatever_is_kept_is_text_without_surrogates_and_replacements(declared: str, name: bytes) -> None:
+    data = message(declared, name.translate(None, b"\r\n"))
+    found = decoded(data, keeps_damaged=True)
+    assert not any("\ud800" <= character <= "\udfff" for character in found.text)
+    assert found.text.count("\ufffd") == 0 or found.codec in ("utf-8", "gb18030")  # where it can be sent as such
+    strict = read(data)
+    assert (found == strict) is (found.source is not CharsetSource.DAMAGED)
+
+
+# -- whether bytes may be cut before they are decoded ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("declared", "codec", "text"), TABLE)
+def test_a_character_set_is_called_delimiter_safe_only_if_no_character_holds_a_delimiter(
+    declared: str, codec: str, text: str
+) -> None:
+    header = parse_header(message(declared, text.encode(codec)))
+    assert isinstance(header, Header)
+    holds = False
+    for point in range(0x80, 0xFFFF):
+        try:
+            encoded = chr(point).encode(codec)
+        except UnicodeEncodeError:
+            continue
+        holds = holds or any(mark in encoded for mark in DELIMITERS)
+    assert is_delimiter_safe(header, Content()) is not holds
+
+
+@pytest.mark.parametrize(
+    ("declared", "default", "safe"),
+    [
+        ("", "cp1252", True),
+        ("", "shift_jis", False),
+        ("ASCII", "big5", False),
+        ("8859/1", "big5", True),
+        ("X", "gb18030", False),
+    ],
+)
+def test_where_nothing_is_declared_the_default_of_the_feed_counts(declared: str, default: str, safe: bool) -> None:  # noqa: FBT001
+    header = parse_header(message(declared, b"x"))
+    assert isinstance(header, Header)
+    assert is_delimiter_safe(header, Content(default)) is safe
+
+
+@given(
+    st.sampled_from([(name, codec) for name, codec, _ in TABLE]),
+    st.lists(
+        st.text(
+            st.characters(min_codepoint=0xA1, max_codepoint=0xFFDC, exclude_categories=["Cs", "Co", "Cn"]), max_size=8
+        ),
+        max_size=4,
+    ),
+)
+def test_text_of_every_character_set_comes_back_field_by_field(row: tuple[str, str], texts: list[str]) -> None:
+    declared, codec = row
+    words = []
+    for text in texts:
+        kept = "".join(character for character in text if _fits(character, codec))
+        words.append(kept)
+    data = message(declared, "~".join(words).encode(codec))
+    found, header = decoded(data), parse_header(data)
+    assert isinstance(header, Header)
+    taken = Message(found.text, header.delimiters, found.codec)
+    assert [taken.get(parse_path(f"PID-5[{place}].1.1")) for place in range(1, len(words) + 1)] == [
+        word or None for word in words
+    ]
+    assert taken.get(parse_path("PID-6")) == "after"
+
+
+def _fits(character: str, codec: str) -> bool:
+    try:
+        encoded = character.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    read_back = encoded.decode(codec) == character
+    return read_back and not any(mark in encoded for mark in (b"\r", b"\n"))
+
+
 # -- the default of a feed -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["cp1252", "iso8859-1", "utf-8", "latin-1", "cp437", "gb18030", "shift_jis", "ascii"])
 def test_a_codec_that_keeps_ascii_can_be_a_default(name: str) -> None:
-    assert is_known_codec(name)
+    assert codec_name(name)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +437,7 @@ def test_a_codec_that_keeps_ascii_can_be_a_default(name: str) -> None:
     ],
 )
 def test_a_codec_that_alters_ascii_or_is_none_cannot(name: str) -> None:
-    assert not is_known_codec(name)
+    assert codec_name(name) is None
 
 
 def test_decoded_text_is_not_shown() -> None:

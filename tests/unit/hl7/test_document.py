@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime, timedelta, timezone
+from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.document import iso_time, task_arguments
-from daemon.hl7listener.finding import judge
-from daemon.hl7listener.header import BOM
-from daemon.hl7listener.routing import Route
+from daemon.hl7listener.judging.finding import judge
+from daemon.hl7listener.routes.arguments import task_arguments
+from daemon.hl7listener.routes.routing import Route
+from daemon.hl7listener.text.content import Content
+from daemon.hl7listener.text.document import document
+from daemon.hl7listener.text.header import BOM
 from daemon.public import Public
-from tests.support.builders import adt
 from tests.support.clock import START_US
 from tests.support.feeds import ADT, feed, route
 
@@ -26,11 +28,16 @@ DATA = (
 )
 
 
-def arguments_of(data: bytes, *routes: Route, received_us: int = START_US) -> dict[str, Any]:
+def arguments_of(data: bytes, *routes: Route, received_us: int = START_US, name: Public = ADT) -> dict[str, Any]:
     of = feed(*(routes or (route(None),)))
-    found = task_arguments(data, received_us, ADT, judge(data, of))
-    assert found is not None
-    return found
+    finding = judge(data, of)
+    assert finding.header is not None
+    assert finding.decoded is not None
+    args, kwargs = task_arguments(
+        finding.routes[0].arguments, data, received_us, name, finding.header, finding.decoded, of.content
+    )
+    assert args == []
+    return kwargs
 
 
 def document_of(data: bytes, received_us: int = START_US) -> dict[str, Any]:
@@ -55,6 +62,7 @@ def test_the_document_has_every_field_the_design_promises() -> None:
         "receiving_application": "RA",
         "receiving_facility": "RF",
         "message_time": "2026-11-22T04:05:06.7+01:00",
+        "time_zone": "+01:00",
         "charset": "ascii",
         "charset_source": "ascii",
         "text": DATA.decode(),
@@ -121,9 +129,8 @@ def test_delimiters_are_those_of_the_message() -> None:
 @given(st.binary(max_size=60))
 def test_every_document_can_be_written_as_json_and_its_bytes_read_back(more: bytes) -> None:
     data = DATA + more
-    found = task_arguments(data, START_US, ADT, judge(data, feed()))
-    if found is not None:
-        document = orjson.loads(orjson.dumps(found))["message"]
+    if judge(data, feed()).routes:
+        document = orjson.loads(orjson.dumps(arguments_of(data, route())))["message"]
         assert base64.b64decode(document["raw_b64"]) == data
 
 
@@ -143,103 +150,67 @@ def test_values_are_found_behind_a_byte_order_mark_and_line_ends() -> None:
     assert arguments_of(BOM + b"\r\n" + DATA, route(kwargs={"id": "MSH-10"})) == {"id": "ID-1"}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"garbage", id="no header"),
-        pytest.param(adt(event="A99"), id="no route"),
-        pytest.param(adt(""), id="no control id"),
-    ],
-)
-def test_what_is_no_message_with_a_route_gives_no_arguments(data: bytes) -> None:
-    of = feed(route(events=["A01"]))
-    assert task_arguments(data, START_US, ADT, judge(data, of)) is None
-
-
 def test_the_name_of_the_feed_is_plain_text_for_json() -> None:
-    found = task_arguments(DATA, START_US, Public("other"), judge(DATA, feed()))
-    assert found is not None
+    found = arguments_of(DATA, name=Public("other"))
     assert type(found["message"]["feed"]) is str
     assert found["message"]["feed"] == "other"
 
 
-# -- time stamps ---------------------------------------------------------------------------------------------------------
+# -- times ---------------------------------------------------------------------------------------------------------------
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def times_of(stamp: str, zone: tzinfo | None = None, version: str = "2.5") -> tuple[str | None, str | None]:
+    data = f"MSH|^~\\&|A|B|||{stamp}||ADT^A01|ID|P|{version}\rPID|1\r".encode()
+    finding = judge(data, feed(route(None)))
+    assert finding.header is not None
+    assert finding.decoded is not None
+    found = document(data, START_US, ADT, finding.header, finding.decoded, Content(zone=zone))
+    return found["message_time"], found["time_zone"]
 
 
 @pytest.mark.parametrize(
-    ("stamp", "text"),
+    ("stamp", "zone", "time", "where"),
     [
-        ("2026", "2026"),
-        ("202611", "2026-11"),
-        ("20261122", "2026-11-22"),
-        ("202611220405", "2026-11-22T04:05"),
-        ("20261122040506", "2026-11-22T04:05:06"),
-        ("20261122040506.7", "2026-11-22T04:05:06.7"),
-        ("20261122040506.1234", "2026-11-22T04:05:06.1234"),
-        ("20261122040506+0100", "2026-11-22T04:05:06+01:00"),
-        ("20261122040506.12-0530", "2026-11-22T04:05:06.12-05:30"),
-        ("202611220405-0000", "2026-11-22T04:05-00:00"),
-        ("20261122000000", "2026-11-22T00:00:00"),
-        (" 20261122 ", "2026-11-22"),
+        ("20261122040506+0100", None, "2026-11-22T04:05:06+01:00", "+01:00"),
+        ("20261122040506+0100", BERLIN, "2026-11-22T04:05:06+01:00", "+01:00"),
+        ("20261122040506", BERLIN, "2026-11-22T04:05:06+01:00", "Europe/Berlin"),
+        ("20260722040506", BERLIN, "2026-07-22T04:05:06+02:00", "Europe/Berlin"),
+        ("20261122", BERLIN, "2026-11-22", "Europe/Berlin"),
+        ("20261122+0100", None, "2026-11-22", "+01:00"),
+        ("20261122040506", None, "2026-11-22T04:05:06", None),
+        ("20261122040506^S", None, "2026-11-22T04:05:06", None),
+        ("20261122000000^D", None, "2026-11-22", None),
+        ("", BERLIN, None, "Europe/Berlin"),
+        ("yesterday", None, None, None),
+        ("99999999999999+9999", BERLIN, None, "Europe/Berlin"),
     ],
 )
-def test_a_time_stamp_keeps_the_precision_and_offset_it_has(stamp: str, text: str) -> None:
-    assert iso_time(stamp) == text
+def test_the_time_of_a_message_says_as_much_as_was_sent_and_where(
+    stamp: str, zone: tzinfo | None, time: str | None, where: str | None
+) -> None:
+    assert times_of(stamp, zone) == (time, where)
 
 
-def test_an_hour_alone_gets_its_minutes_because_readers_of_iso_times_want_them() -> None:
-    assert iso_time("2026112204+0100") == "2026-11-22T04:00+01:00"
+def test_from_2_9_on_an_offset_may_be_said_not_to_be_known() -> None:
+    assert times_of("20261122040506-0000") == ("2026-11-22T04:05:06+00:00", "+00:00")
+    assert times_of("20261122040506-0000", version="2.9") == ("2026-11-22T04:05:06-00:00", None)
 
 
-@pytest.mark.parametrize("stamp", ["20261122+0100", "2026+0100"])
-def test_a_day_has_no_offset(stamp: str) -> None:
-    assert "+" not in str(iso_time(stamp))
+def test_a_very_long_stamp_is_no_time() -> None:
+    assert times_of("2" * 10_000) == (None, None)
 
 
-@pytest.mark.parametrize(
-    "stamp",
-    [
-        "",
-        "yesterday",
-        "26",
-        "20261",
-        "2026112",
-        "202611220",
-        "2026112204050",
-        "20261122040506.",
-        "20261122040506.12345",
-        "20261122040506+01",
-        "20261122040506+01:00",
-        "20261122040506Z",
-        "202611220405.5",
-        "2026-11-22",
-        "٢٠٢٦",
-        "20261122040506+0100x",
-        '""',
-    ],
-)
-def test_what_is_no_time_stamp_is_none(stamp: str) -> None:
-    assert iso_time(stamp) is None
+# -- charset -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stamp", ["00000000", "99991231235959+9999", "20261322", "20260230256199"])
-def test_impossible_instants_are_text_and_no_exception(stamp: str) -> None:
-    assert iso_time(stamp) is not None
-
-
-OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-INSTANTS = st.datetimes(timezones=OFFSETS).map(lambda at: at.replace(microsecond=0))
-
-
-@given(INSTANTS)
-def test_an_iso_time_is_the_instant_that_was_written(at: datetime) -> None:
-    found = iso_time(f"{at.year:04d}{at:%m%d%H%M%S%z}")
-    assert found is not None
-    assert datetime.fromisoformat(found) == at
-    assert datetime.fromisoformat(found).utcoffset() == at.utcoffset()
-
-
-@given(st.text(max_size=30))
-def test_any_text_is_a_time_or_none(text: str) -> None:
-    found = iso_time(text)
-    assert found is None or found[:4].isdigit()
+def test_what_a_document_says_of_damaged_text() -> None:
+    data = b"MSH|^~\\&|A|B|||2026||ADT^A01|ID|P|2.5||||||UNICODE UTF-8\rPID|1||\xe4\r"
+    finding = judge(data, feed(route(None), content=Content(keeps_damaged=True)))
+    assert finding.header is not None
+    assert finding.decoded is not None
+    found = document(data, START_US, ADT, finding.header, finding.decoded)
+    assert found["charset_source"] == "damaged"
+    assert "\\XE4\\" in found["text"]
+    assert base64.b64decode(found["raw_b64"]) == data

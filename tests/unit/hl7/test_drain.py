@@ -9,7 +9,7 @@ import anyio
 
 from daemon.clock import SECOND_US
 from daemon.events import Backlog, MessageParked, MessagesEnqueued, Warned
-from daemon.hl7listener.tail import BATCH_BYTES, BATCH_ROWS, TAIL_BYTES
+from daemon.hl7listener.lanes.tail import BATCH_BYTES, BATCH_ROWS, TAIL_BYTES
 from daemon.keys import MARK_TTL_S
 from daemon.public import Public
 from tests.support.builders import adt

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from daemon.events import MessageParked, MessagesEnqueued, MessagesRepeated
-from daemon.hl7listener.lane import COMPARE_EVERY_S, RETRY_FIRST_S, RETRY_MOST_S
-from daemon.hl7listener.tail import BATCH_ROWS, TAIL_BYTES, TAIL_ROWS
+from daemon.hl7listener.lanes.lane import COMPARE_EVERY_S, RETRY_FIRST_S, RETRY_MOST_S
+from daemon.hl7listener.lanes.tail import BATCH_ROWS, TAIL_BYTES, TAIL_ROWS
 from tests.support.builders import adt
 from tests.support.clock import run_virtual
 from tests.support.feeds import ADT

@@ -27,7 +27,7 @@ def test_a_message_no_worker_could_take_is_parked_and_the_feed_goes_on(poison: l
     world = play(scene)
     assert world.broker.control_ids == [name for name in names(6) if name not in poison]
     assert [f"M{event.sequence}" for event in world.told(MessageParked)] == poison
-    assert [f"M{seq}" for seq in world.spool.parked] == poison
+    assert [f"M{seq}" for seq in world.spool.notes] == poison
     assert {event.reason for event in world.told(MessageParked)} == {"no worker could take it"}
 
 

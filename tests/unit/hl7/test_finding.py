@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.charset import Decoded
-from daemon.hl7listener.finding import (
+from daemon.hl7listener.judging.finding import (
     Disposition,
     Finding,
     Reason,
@@ -16,7 +15,9 @@ from daemon.hl7listener.finding import (
     judge,
     judge_oversized,
 )
-from daemon.hl7listener.header import Header, parse_header
+from daemon.hl7listener.text.charset import CharsetSource, Decoded
+from daemon.hl7listener.text.content import Content
+from daemon.hl7listener.text.header import Header, parse_header
 from tests.support.builders import MARKER, adt
 from tests.support.feeds import feed, route
 
@@ -28,8 +29,8 @@ def outline(finding: Finding) -> tuple[Disposition, Verdict, Reason | None]:
 
 
 def error_of(finding: Finding) -> tuple[int, str, int]:
-    assert finding.error is not None
-    return finding.error.code, finding.error.segment, finding.error.field
+    [error] = finding.errors
+    return error.code, error.segment, error.field
 
 
 # -- accepted ----------------------------------------------------------------------------------------------------------
@@ -38,8 +39,8 @@ def error_of(finding: Finding) -> tuple[int, str, int]:
 def test_a_message_with_a_route_is_accepted_and_routed() -> None:
     finding = judge(adt(), feed())
     assert outline(finding) == (Disposition.ROUTED, Verdict.ACCEPT, None)
-    assert finding.error is None
-    assert finding.route == route()
+    assert finding.errors == ()
+    assert finding.routes == (route(),)
     assert isinstance(finding.header, Header)
     assert isinstance(finding.decoded, Decoded)
 
@@ -77,7 +78,12 @@ def test_segments_and_fields_nobody_knows_are_no_reason_to_refuse() -> None:
         (b"PID|1\r", Reason.NO_MSH),
         (b"msh|^~\\&|\r", Reason.NO_MSH),
         (b"MSH|^~", Reason.NO_MSH),
+        (b" MSH|^~\\&|A|B|C|D|||ADT^A01|1|P|2.5\r", Reason.NO_MSH),
+        (b"\tMSH|^~\\&|A|B|C|D|||ADT^A01|1|P|2.5\r", Reason.NO_MSH),
+        (b"\0MSH|^~\\&|A|B|C|D|||ADT^A01|1|P|2.5\r", Reason.NO_MSH),
+        (b"M\0S\0H\0|\0^\0~\0", Reason.NO_MSH),
         (b"MSH||||||||", Reason.DELIMITERS),
+        (b"MSH\0^~\\&\0A\0B\r", Reason.DELIMITERS),
     ],
 )
 def test_a_block_without_a_readable_header_is_rejected_and_kept(data: bytes, reason: Reason) -> None:
@@ -85,6 +91,17 @@ def test_a_block_without_a_readable_header_is_rejected_and_kept(data: bytes, rea
     assert outline(finding) == (Disposition.QUARANTINED, Verdict.REJECT, reason)
     assert finding.header is None
     assert error_of(finding) == (100, "MSH", 0)
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"\n\n\r", b"\xef\xbb\xbf\r\n"])
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+def test_a_byte_order_mark_and_line_ends_before_a_header_and_any_segment_end_are_no_reason_to_refuse(
+    before: bytes, end: bytes
+) -> None:
+    finding = judge(before + adt().replace(b"\r", end), feed())
+    assert outline(finding) == (Disposition.ROUTED, Verdict.ACCEPT, None)
+    assert finding.header is not None
+    assert finding.header.control_id == b"M1"
 
 
 # -- required fields -----------------------------------------------------------------------------------------------------
@@ -112,6 +129,21 @@ def test_bytes_that_are_not_in_their_character_set_are_an_error() -> None:
     assert finding.decoded is None
 
 
+def test_a_character_set_that_cannot_be_read_here_is_refused_by_name() -> None:
+    data = adt(msh="MSH|^~\\&|A|B|||2026||ADT^A01|ID|P|2.5||||||CNS 11643-1992")
+    finding = judge(data, feed())
+    assert outline(finding) == (Disposition.QUARANTINED, Verdict.ERROR, Reason.CHARSET_UNSUPPORTED)
+    assert error_of(finding) == (102, "MSH", 18)
+
+
+def test_a_feed_may_take_bytes_that_are_not_in_their_character_set() -> None:
+    data = adt(msh="MSH|^~\\&|A|B|||2026||ADT^A01|ID|P|2.5||||||UNICODE UTF-8").replace(b"GIVEN", b"\xe4")
+    finding = judge(data, feed(content=Content(keeps_damaged=True)))
+    assert outline(finding) == (Disposition.ROUTED, Verdict.ACCEPT, None)
+    assert finding.decoded is not None
+    assert (finding.decoded.source, finding.decoded.damaged_bytes) == (CharsetSource.DAMAGED, 1)
+
+
 # -- not routed ----------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +168,7 @@ def test_an_odd_message_type_is_just_one_nobody_knows(kind: bytes) -> None:
 def test_a_feed_that_parks_accepts_what_no_route_knows(kind: bytes, reason: Reason) -> None:
     finding = judge(HEADER % kind, feed(route(["ADT"], ["A01"]), parks_unrouted=True))
     assert outline(finding) == (Disposition.PARKED, Verdict.ACCEPT, reason)
-    assert finding.error is None
+    assert finding.errors == ()
 
 
 # -- acknowledgements ------------------------------------------------------------------------------------------------------
@@ -200,8 +232,7 @@ def test_an_answer_that_is_not_in_its_character_set_is_kept_and_not_answered() -
 def test_a_block_over_the_limit_is_rejected_with_the_nearest_code_of_its_version(version: str, code: int) -> None:
     finding = judge_oversized(adt(version=version))
     assert outline(finding) == (Disposition.QUARANTINED, Verdict.REJECT, Reason.TOO_LARGE)
-    assert finding.error is not None
-    assert finding.error.code == code
+    assert [error.code for error in finding.errors] == [code]
     assert finding.header is not None
     assert finding.header.control_id == b"M1"
 
@@ -243,10 +274,10 @@ def test_an_acknowledgement_over_the_limit_is_not_answered_either() -> None:
 )
 def test_any_bytes_are_judged(data: bytes) -> None:
     for finding in (judge(data, feed()), judge_oversized(data)):
-        assert (finding.disposition is Disposition.ROUTED) == (finding.route is not None)
+        assert (finding.disposition is Disposition.ROUTED) == bool(finding.routes)
         assert (finding.disposition is Disposition.ROUTED) == (finding.decoded is not None)
         refused = finding.verdict in (Verdict.ERROR, Verdict.REJECT)
-        assert refused == (finding.error is not None)
+        assert refused == bool(finding.errors)
         assert refused <= (finding.disposition is Disposition.QUARANTINED)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.header import BOM, STANDARD, Delimiters, Header, HeaderFault, parse_header
-from daemon.hl7listener.path import split_segments
+from daemon.hl7listener.text.header import BOM, STANDARD, Delimiters, Header, HeaderFault, parse_header
+from daemon.hl7listener.text.segments import split_segments
 from tests.support.builders import MARKER, adt
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from daemon.hl7listener.errors import PathInvalid
-from daemon.hl7listener.header import STANDARD, Delimiters
-from daemon.hl7listener.path import Hl7Path, Segments, first_segment, parse_path, split_segments
+from daemon.hl7listener.text.header import STANDARD, Delimiters
+from daemon.hl7listener.text.message import Message
+from daemon.hl7listener.text.path import EVERY, Hl7Path, parse_path
+from daemon.hl7listener.text.segments import first_segment, split_segments
 
 MESSAGE = (
     "MSH|^~\\&|APP^1.2^ISO|FAC|||20261122||ADT^A01^ADT_A01|ID1|P|2.5\r"
@@ -22,7 +24,7 @@ MESSAGE = (
 
 
 def value(path: str, text: str = MESSAGE, delimiters: Delimiters = STANDARD) -> str | None:
-    return Segments(text, delimiters).get(parse_path(path))
+    return Message(text, delimiters).get(parse_path(path))
 
 
 # -- grammar -----------------------------------------------------------------------------------------------------------
@@ -36,6 +38,16 @@ def value(path: str, text: str = MESSAGE, delimiters: Delimiters = STANDARD) -> 
         ("PID-3[2].4.1", Hl7Path("PID", 1, 3, 2, 4, 1)),
         ("OBX[12]-5", Hl7Path("OBX", 12, 5, 1, 0, 0)),
         ("ZP1[3]-10[4].5.6", Hl7Path("ZP1", 3, 10, 4, 5, 6)),
+        ("PID-3-1", Hl7Path("PID", 1, 3, 1, 1, 0)),
+        ("PID-3-4-2", Hl7Path("PID", 1, 3, 1, 4, 2)),
+        ("PID.3", Hl7Path("PID", 1, 3, 1, 0, 0)),
+        ("PID.3.1", Hl7Path("PID", 1, 3, 1, 1, 0)),
+        ("PID-3(2).1", Hl7Path("PID", 1, 3, 2, 1, 0)),
+        ("OBX(2)-5", Hl7Path("OBX", 2, 5, 1, 0, 0)),
+        ("OBX[99999]-5", Hl7Path("OBX", 99_999, 5, 1, 0, 0)),
+        ("OBX[*]-5", Hl7Path("OBX", EVERY, 5, 1, 0, 0)),
+        ("PID-3[*].1", Hl7Path("PID", 1, 3, EVERY, 1, 0)),
+        ("OBX(*)-5(*)", Hl7Path("OBX", EVERY, 5, EVERY, 0, 0)),
     ],
 )
 def test_a_path_is_a_segment_a_field_and_what_narrows_them(text: str, path: Hl7Path) -> None:
@@ -62,9 +74,14 @@ def test_a_path_is_a_segment_a_field_and_what_narrows_them(text: str, path: Hl7P
         "PID-3 ",
         "PID-3\n",
         "PID-1234",
-        "PID[12345]-1",
+        "PID[123456]-1",
         "PID-٣",
-        "PID.3",
+        "PID-3[2)",
+        "PID-3[**]",
+        "PID-*",
+        "PID-3[1](2)",
+        "PID--3",
+        "PID-3[1-2]",
     ],
 )
 def test_anything_else_is_no_path(text: str) -> None:
@@ -73,7 +90,7 @@ def test_anything_else_is_no_path(text: str) -> None:
     assert "PID-3.1" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["PID-0", "PID[0]-1", "PID-3[0]", "PID-3.0", "PID-3.1.0"])
+@pytest.mark.parametrize("text", ["PID-0", "PID[0]-1", "PID-3[0]", "PID-3(0)", "PID-3.0", "PID-3.1.0"])
 def test_numbers_count_from_one(text: str) -> None:
     with pytest.raises(PathInvalid, match="counts from 1"):
         parse_path(text)
@@ -83,6 +100,25 @@ def test_a_long_text_that_is_no_path_is_not_repeated_whole() -> None:
     with pytest.raises(PathInvalid) as caught:
         parse_path("x" * 10_000)
     assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("PID-3-1", "PID-3.1"), ("OBX(2)-5(*)", "OBX[2]-5[*]"), ("PID[1].3[1].4.2", "PID-3.4.2"), ("MSH-9.2", "MSH-9.2")],
+)
+def test_a_path_is_written_in_one_way(text: str, written: str) -> None:
+    assert str(parse_path(text)) == written
+    assert parse_path(written) == parse_path(text)
+
+
+@pytest.mark.parametrize("text", ["PID-3[*]", "OBX[*]-5", "OBX[*]-5[*]"])
+def test_a_path_with_a_star_names_several_places(text: str) -> None:
+    assert parse_path(text).is_many
+
+
+@pytest.mark.parametrize("text", ["PID-3", "PID-3[2]", "MSH-9.2"])
+def test_any_other_path_names_one(text: str) -> None:
+    assert not parse_path(text).is_many
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
@@ -181,6 +217,8 @@ def test_without_a_subcomponent_delimiter_a_component_is_its_own_only_part() -> 
         pytest.param(r"\F\\S\\T\\R\\E\ ".strip(), "|^&~\\", id="several in a row"),
         pytest.param(r"\X0D\\X0A\ ".strip(), "\r\n", id="hex"),
         pytest.param(r"\X0d0A41\x", "\r\nAx", id="more hex"),
+        pytest.param(r"a\.br\b", "a\nb", id="a line break"),
+        pytest.param(r"a\.sp\b", "a\nb", id="an empty line"),
         pytest.param(r"\E\F\E\ ".strip(), "\\F\\", id="an escaped escape is no escape"),
     ],
 )
@@ -196,7 +234,9 @@ def test_escape_sequences_are_resolved(written: str, meant: str) -> None:
         pytest.param("a\\", id="at the end"),
         pytest.param("\\", id="alone"),
         pytest.param("a\\\\b", id="empty"),
-        pytest.param(r"a\.br\b", id="a line break"),
+        pytest.param(r"a\.sk3\b", id="blanks"),
+        pytest.param(r"a\.sp+2\b", id="several lines"),
+        pytest.param(r"a\P\b", id="a truncation character that is not there"),
         pytest.param(r"a\Zlocal\b", id="a local one"),
         pytest.param(r"\C2842\x", id="another character set"),
         pytest.param(r"\M1B2842\x", id="another multi-byte character set"),
@@ -208,7 +248,7 @@ def test_escape_sequences_are_resolved(written: str, meant: str) -> None:
         pytest.param(r"\XE9\x", id="hex of a byte that is not ASCII"),
         pytest.param(r"\Q\x", id="unknown"),
         pytest.param(r"\H\F\N\ ".strip(), id="a highlighted F"),
-        pytest.param(r"\.in+4\E\.br\ ".strip(), id="an indented E"),
+        pytest.param(r"\.in+4\E\.in-4\ ".strip(), id="an indented E"),
         pytest.param(r"\X4\S\X4\ ".strip(), id="an S between broken hex"),
     ],
 )

@@ -282,10 +282,6 @@ listen = "127.0.0.1:8674"
 """
     assert [line for line in problem_lines(tmp_path, text) if ": warning: " not in line] == [
         "site.toml:12 celery.app_python: /opt/aegis/venv/bin/python: No such file or directory",
-        (
-            "site.toml:36 feed.adt.route[0].lane_by: is not available in this version; "
-            "messages of a feed reach their queue in order; leave it out"
-        ),
     ]
 
 

@@ -1,0 +1,1 @@
+"""What is accepted, and how and when it is answered."""

@@ -1,0 +1,1 @@
+"""Steering feeds at run time, and having stored messages handed on once more."""

@@ -1,0 +1,1 @@
+"""The ordered way from the spool to the queues."""

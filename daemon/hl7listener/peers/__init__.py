@@ -1,0 +1,1 @@
+"""Where senders come from, and who they must be."""

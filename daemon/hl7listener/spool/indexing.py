@@ -1,0 +1,61 @@
+"""Keeping the search index up with the spool, on a thread of its own and in small steps."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from daemon.events import Warned
+from daemon.hl7listener.spool.index import SearchIndex
+from daemon.ports import Emit
+from daemon.public import Public
+
+ROWS = 500
+PAUSE_S = 0.2
+"""Between steps while there is more: the search may lag behind a burst, the answers to senders may not."""
+
+IDLE_S = 0.5
+TRIM_EVERY_S = 60.0
+AGAIN_S = 30.0
+
+
+async def index_always(
+    folder: Path, spool_file: str, monotonic_s: Callable[[], float], emit: Emit, *, has_patients: bool
+) -> None:
+    """Take in what is stored, and forget what is pruned; ends with its task.
+
+    A failure costs the search and nothing else: it is reported, and tried again.
+    """
+    thread = anyio.CapacityLimiter(1)
+    has_warned = False
+    while True:
+        index: SearchIndex | None = None
+        try:
+            index = await anyio.to_thread.run_sync(
+                lambda: SearchIndex(folder, spool_file, has_patients=has_patients), limiter=thread
+            )
+            await _keep_up(index, monotonic_s, thread)
+        except (sqlite3.Error, OSError) as error:
+            if not has_warned:
+                what = getattr(error, "sqlite_errorname", type(error).__name__)
+                emit(Warned(Public("search-index"), Public("spool"), Public(f"the search index is not kept: {what}")))
+            has_warned = True
+        finally:
+            if index is not None:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(index.close, limiter=thread)
+        await anyio.sleep(AGAIN_S)
+
+
+async def _keep_up(index: SearchIndex, monotonic_s: Callable[[], float], thread: anyio.CapacityLimiter) -> None:
+    trimmed_at_s = monotonic_s()
+    while True:
+        count = await anyio.to_thread.run_sync(index.advance, ROWS, limiter=thread)
+        if monotonic_s() - trimmed_at_s >= TRIM_EVERY_S:
+            trimmed_at_s = monotonic_s()
+            await anyio.to_thread.run_sync(index.trim, limiter=thread)
+        await anyio.sleep(PAUSE_S if count else IDLE_S)

@@ -1,0 +1,1 @@
+"""What is in a message: header, character sets, segments, paths, times."""

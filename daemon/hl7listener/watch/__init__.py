@@ -1,0 +1,1 @@
+"""What is watched of feeds while they run: counts, usual gaps, alarms."""

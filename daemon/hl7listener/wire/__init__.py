@@ -1,0 +1,1 @@
+"""From bytes to blocks and back: framing, connections, sockets."""
