@@ -14,13 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, Comparison, process, python, wait_until
+from benchmarks.measure import ROOT, Bound, Comparison, process, python, wait_until
 from tests.support.builders import site_text, write_site
 from tests.support.process import DaemonProcess
 from tests.support.valkey import ValkeyServer, free_port
 
 ROUNDS, SECONDS, CONNECTIONS = 3, 5.0, 32
-P99_WANTED_MS = 15.0
+TIMES_WANTED, P99_WANTED_MS = 20, 10.0
 FEED = """
 [feed.adt]
 listen = "127.0.0.1:0"
@@ -32,7 +32,7 @@ queue = "ours"
 """
 
 
-def run() -> list[Comparison]:
+def run() -> list[Bound | Comparison]:
     ours: list[float] = []
     relaxed: list[float] = []
     durable: list[float] = []
@@ -44,10 +44,11 @@ def run() -> list[Comparison]:
             result = _ours(everysec)
             ours.append(result["per_second"])
             p99.append(result["p99_ms"])
-    print(f"  our p99 {min(p99):.1f}-{max(p99):.1f} ms (wanted {P99_WANTED_MS:g})")
+    against = "mllp: 32 connections / python-hl7 + send_task, broker"
     return [
-        Comparison("mllp: 32 connections / python-hl7 + send_task, broker fsyncs", "msg/s", ours, durable, 15),
-        Comparison("mllp: 32 connections / python-hl7 + send_task, broker does not", "msg/s", ours, relaxed, 15),
+        Comparison(f"{against} fsyncs", "msg/s", ours, durable, TIMES_WANTED),
+        Comparison(f"{against} does not", "msg/s", ours, relaxed, TIMES_WANTED),
+        Bound("mllp: p99 of our acknowledgements", "ms", p99, P99_WANTED_MS, is_most=True),
     ]
 
 

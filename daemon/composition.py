@@ -99,7 +99,7 @@ class Daemon:
         self._timetable = Timetable(
             site, side, self._dispatcher, clock, self._emit, is_moving=self.is_moving, at=around.at
         )
-        self._local = LocalApi(state_dir, self._intake.resources)
+        self._local = LocalApi(state_dir, self._intake.resources, clock, self._emit)
         self._api = Api(
             settings.api.listen,
             self.checks,

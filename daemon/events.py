@@ -28,6 +28,15 @@ class ServiceFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCrashed:
+    """A request of this machine met a bug of ours and was answered so; ``asked`` is what it asked for, without its values."""
+
+    asked: Public
+    error: Public
+    frames: Public
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceCrashed:
     """A service met a bug; the process ends."""
 

@@ -14,6 +14,7 @@ from daemon.events import Warned
 from daemon.hl7listener.deidentify import site_secret
 from daemon.hl7listener.desk.feeds import Desk
 from daemon.hl7listener.desk.messages import Messages
+from daemon.hl7listener.lanes.arrangement_file import note_lanes
 from daemon.hl7listener.lanes.drain import Drain
 from daemon.hl7listener.spool import Limits, Spool
 from daemon.hl7listener.tls.doors import Doors
@@ -49,7 +50,7 @@ class Intake:
         """Make all of it; nothing is opened."""
         settings = site.settings
         folder = settings.site.state_dir
-        self._feeds, self._emit = site.feeds, emit
+        self._feeds, self._emit, self._folder = site.feeds, emit, folder
         self.spool = Spool(
             folder,
             Limits(
@@ -141,6 +142,9 @@ class Intake:
             for address in feed.peers.in_clear:
                 text = Public(f"{address} takes patient data unencrypted from the network")
                 self._emit(Warned(Public("plaintext-feed"), feed.name, text))
+        for name in note_lanes(self._folder, self._feeds):
+            text = Public("its lanes are others than at the last start; what waits in their queues may be overtaken")
+            self._emit(Warned(Public("lanes-changed"), Public(name), text))
 
     def checks(self) -> list[Check]:
         """Say of the spool and of each feed whether it can do its work; one that is paused is as it was asked to be."""

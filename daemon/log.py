@@ -97,6 +97,7 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     feed_events.FeedListening: (Level.INFO, "feed.listening"),
     feed_events.PeerConnected: (Level.DEBUG, "peer.connected"),
     feed_events.PeerGone: (Level.DEBUG, "peer.gone"),
+    events.RequestCrashed: (Level.ERROR, "request.crashed"),
     feed_events.ConnectionCrashed: (Level.ERROR, "connection.crashed"),
     feed_events.PeerRefused: (Level.WARNING, "peer.refused"),
     trust_events.NodeRefused: (Level.WARNING, "node.refused"),

@@ -72,6 +72,7 @@ SHELLS = frozenset(
         "daemon.hl7listener.wire.feed_host",
         "daemon.hl7listener.wire.binding",
         "daemon.hl7listener.ack.counting",
+        "daemon.hl7listener.lanes.arrangement_file",
         "daemon.hl7listener.lanes.drain",
         "daemon.hl7listener.lanes.holding",
         "daemon.hl7listener.lanes.lane",

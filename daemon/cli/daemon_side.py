@@ -34,19 +34,21 @@ _LOOK = "look at its log"
 _EXIT_CODES = {403: 77, 404: 65, 409: 75, 422: 65, 500: 70, 503: 75}
 
 
-def ask_daemon(site: Site, method: str, path: str, fields: dict[str, Any] | None = None) -> Any:
+def ask_daemon(
+    site: Site, method: str, path: str, fields: dict[str, Any] | None = None, *, limit_s: float = ANSWER_LIMIT_S
+) -> Any:
     """Ask the daemon of a site, and give its answer.
 
     Raises:
         NoDaemon: none runs here, or it does not answer.
         DaemonRefused: it cannot be done; ``exit_code`` says whose fault that is.
     """
-    return anyio.run(_ask, site.settings.site.state_dir, method, path, fields)
+    return anyio.run(_ask, site.settings.site.state_dir, method, path, fields, limit_s)
 
 
-async def _ask(folder: Path, method: str, path: str, fields: dict[str, Any] | None) -> Any:
+async def _ask(folder: Path, method: str, path: str, fields: dict[str, Any] | None, limit_s: float) -> Any:
     body = None if fields is None else orjson.dumps(fields)
-    limit = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S)
+    limit = aiohttp.ClientTimeout(total=limit_s)
     try:
         with short_path(folder) as place:
             async with (

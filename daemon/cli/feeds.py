@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from daemon.cli.daemon_side import ask_daemon
 from daemon.cli.feed_lines import COLUMNS, detail_lines, feed_line, remarks
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, instant_us, load_or_exit, site_option
-from daemon.cli.output import print_table
+from daemon.cli.output import ago, print_table
 from daemon.clock import SECOND_US, SystemClock
 from daemon.desks import PausePolicy
 
@@ -79,6 +78,9 @@ def pause(*, site_file: Path, name: str, policy: str, span: str | None, until: s
         until_us = SystemClock().now_us() + round(duration_s(span, "--for") * SECOND_US)
     elif until is not None:
         until_us = instant_us(until, "--until")
+        if until_us <= SystemClock().now_us():
+            message = f"--until {until} is over"
+            raise click.UsageError(message)
     fields = {"policy": policy, "until_us": until_us, "note": note}
     _changed(ask_daemon(load_or_exit(site_file), "POST", f"/feeds/{_part(name)}/pause", fields))
 
@@ -128,6 +130,5 @@ def _changed(row: dict[str, Any]) -> None:
         return
     text = f"{row['name']}: paused ({pause['policy']})"
     if pause["until_us"] is not None:
-        left = timedelta(microseconds=pause["until_us"] - SystemClock().now_us())
-        text += f", resumes in {str(left).partition('.')[0]}"
+        text += f", resumes in {ago((pause['until_us'] - SystemClock().now_us()) / SECOND_US)}"
     click.echo(text, err=True)

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from daemon.cli.options import duration_s, usage_error
 from daemon.errors import DaemonError
+from daemon.public import escaped
 from daemon.sender.line import Dial
 from daemon.sender.tls import TlsFiles, client_context
 from daemon.settings.values import Address, parse_address
@@ -78,7 +79,7 @@ def address(text: str, option: str) -> Address:
 
 def say(error: DaemonError) -> int:
     """Print what went wrong; give the exit code for it."""
-    click.echo(f"carillon: {error}" + (f"; {error.hint}" if error.hint else ""), err=True)
+    click.echo(escaped(f"carillon: {error}" + (f"; {error.hint}" if error.hint else "")), err=True)
     return error.exit_code
 
 

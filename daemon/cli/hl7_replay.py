@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ from daemon.site import Site
 
 MOST = 1_000_000
 PART = 200
+PART_BYTES = 4 * 1024 * 1024
+ANSWER_LIMIT_S = 600.0
+"""One message of 32 MiB takes a minute to be de-identified on a slow machine."""
 ASK_FROM = 1000
 
 
@@ -73,7 +76,7 @@ def replay(
         already = f"; {enqueued} of them became tasks before" if enqueued else ""
         confirm(f"Replay {counted(len(found), 'message')}{already}?", yes=yes)
     fields = {"to_feed": to_feed, "deidentify": deidentify, "reason": reason}
-    _again(site, "/messages/replay", [one.seq for one in found], fields, rate, as_json=as_json)
+    _again(site, "/messages/replay", found, fields, rate, as_json=as_json)
 
 
 @click.command()
@@ -88,7 +91,7 @@ def release(*, site_file: Path, filters: Filters, rate: float | None, as_json: b
     if not filters.sequences:
         filters = Filters((), replace(filters.query, state=State.PARKED))
     found = _chosen(site, filters)
-    _again(site, "/messages/release", [one.seq for one in found], {}, rate, as_json=as_json)
+    _again(site, "/messages/release", found, {}, rate, as_json=as_json)
 
 
 def _chosen(site: Site, filters: Filters) -> list[Found]:
@@ -100,19 +103,34 @@ def _chosen(site: Site, filters: Filters) -> list[Found]:
     return found
 
 
+def parts_of(found: Sequence[Found], most: int) -> Iterator[list[int]]:
+    """Cut messages into parts that are asked for at once: at most ``most``, and not more than 4 MiB unless it is one."""
+    part: list[int] = []
+    size_bytes = 0
+    for one in found:
+        if part and (len(part) >= most or size_bytes + one.size_bytes > PART_BYTES):
+            yield part
+            part, size_bytes = [], 0
+        part.append(one.seq)
+        size_bytes += one.size_bytes
+    if part:
+        yield part
+
+
 def _again(
-    site: Site, path: str, sequences: Sequence[int], fields: dict[str, Any], rate: float | None, *, as_json: bool
+    site: Site, path: str, found: Sequence[Found], fields: dict[str, Any], rate: float | None, *, as_json: bool
 ) -> None:
     stored: dict[str, int] = {}
     left_out: dict[str, str] = {}
     size = PART if rate is None else max(1, min(PART, int(rate)))
-    for first in range(0, len(sequences), size):
-        part = list(sequences[first : first + size])
+    left = len(found)
+    for part in parts_of(found, size):
+        left -= len(part)
         begun_s = time.monotonic()
-        answer = ask_daemon(site, "POST", path, {**fields, "sequences": part})
+        answer = ask_daemon(site, "POST", path, {**fields, "sequences": part}, limit_s=ANSWER_LIMIT_S)
         stored.update(answer["stored"])
         left_out.update(answer["left_out"])
-        if rate is not None and first + size < len(sequences):
+        if rate is not None and left:
             time.sleep(max(len(part) / rate - (time.monotonic() - begun_s), 0))
     if as_json:
         click.echo(json_text({"stored": stored, "left_out": left_out}))

@@ -9,6 +9,7 @@ import click
 
 from daemon.cli.lazy_group import LazyGroup
 from daemon.errors import DaemonError, expected_cause
+from daemon.public import escaped
 
 EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
 
@@ -67,11 +68,16 @@ def main() -> NoReturn:
         cause = expected_cause(error)
         if cause is None:
             raise
-        click.echo(f"carillon: {cause}", err=True)
+        click.echo(f"carillon: {_safe(str(cause))}", err=True)
         if cause.hint:
-            click.echo(f"  {cause.hint}", err=True)
+            click.echo(f"  {_safe(cause.hint)}", err=True)
         sys.exit(cause.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _safe(text: str) -> str:
+    """Escape what could steer a terminal: a sentence may name a file, and anybody may name a file anything."""
+    return "\n".join(escaped(line) for line in text.split("\n"))

@@ -93,6 +93,12 @@ class Demo:
         finally:
             shutil.rmtree(self._state_dir, ignore_errors=True)
 
+    @property
+    def beside(self) -> str:
+        """A command that looks at the demo's feeds while it runs."""
+        [(name, value)] = self._overrides.items()
+        return f"{name}={value} carillon feeds list -c {self._config}"
+
     def stop(self) -> None:
         """Stop sending; what was sent is waited for."""
         self._stop_sending.set()

@@ -60,7 +60,7 @@ unrouted = "park"
         f'{site}:12 schedule.b.evry: unknown key; did you mean "every"?',
         (
             f'{site}:18 feed.one.route[0].kwargs.mrn: "PID3.1" is not an HL7 path; '
-            'write "PID-3", "PID-3.1", "PID-3[2].4.1" or "OBX[2]-5"'
+            'write "PID-3", "PID-3.1", "PID-3[2].4.1", "PID-3[*].1" or "OBX[2]-5"'
         ),
         (
             f"{site}:21 feed.two.listen: warning: 0.0.0.0:2575 takes patient data unencrypted from the network; "

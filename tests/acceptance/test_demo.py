@@ -37,6 +37,9 @@ def test_the_demo_ends_with_a_line_of_numbers_that_add_up() -> None:
     assert fired >= 2
     assert succeeded == spooled + fired
     assert lost == 0
+    assert re.search(
+        r"^beside it: CARILLON_SITE__STATE_DIR=\S+ carillon feeds list -c \S+demo\.toml$", done.stderr, re.MULTILINE
+    )
 
 
 def test_the_demo_says_which_port_is_taken() -> None:

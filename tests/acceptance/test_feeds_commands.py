@@ -79,6 +79,13 @@ def test_a_feed_is_listed_with_what_it_did(site: Path, daemon: DaemonProcess) ->
     assert 0 < after["p50_s"] <= after["p99_s"]
     assert detail["quarantined"]["type-not-routed"] >= 1
     assert sum(detail["minutes"]) == after["last_hour"]
+    assert sum(detail["kinds"].values()) == after["last_hour"]
+    assert (
+        detail["routes"]["1 recording.message"] == sum(after["codes"].values()) - after["resent"] - detail["unrouted"]
+    )
+    assert detail["unrouted"] == detail["quarantined"]["type-not-routed"]
+    assert f"    1 recording.message: {detail['routes']['1 recording.message']}\n" in feeds(site, "show", "adt").stdout
+    daemon.wait_metric(detail["kinds"]["ADT"], "carillon_feed_messages_total", feed="adt", type="ADT")
 
 
 def test_a_paused_feed_leaves_its_senders_waiting_until_it_is_resumed(site: Path, daemon: DaemonProcess) -> None:
@@ -144,6 +151,7 @@ def test_changes_are_on_record(site: Path, daemon: DaemonProcess) -> None:
         (("show", "../etc"), 64, "is no name of a feed"),
         (("pause", "adt", "--for", "1h", "--until", "2027-01-01T00:00:00Z"), 64, "give one of them"),
         (("pause", "adt", "--for", "soon"), 64, "not a duration"),
+        (("pause", "adt", "--until", "2020-01-01T00:00:00Z"), 64, "is over"),
     ],
 )
 def test_what_cannot_be_is_said(

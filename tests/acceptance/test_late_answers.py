@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +267,10 @@ def test_a_daemon_killed_before_the_task_ended_answers_after_its_start(tmp_path:
                 assert client.lrange("acted", 0, -1) == [b"KILLED:0"]
 
 
-def test_a_worker_that_is_killed_leaves_its_messages_to_the_fallback_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [Worker.kill, Worker.pause])
+def test_a_worker_that_is_killed_or_hangs_leaves_its_messages_to_the_fallback_and_says_so(
+    tmp_path: Path, end: Callable[[Worker], None]
+) -> None:
     with ValkeyServer() as valkey:
         celery = f'result_backend = "{valkey.url}"'
         feeds = feed("sure", 'ack_deadline = "1s"', 'ack_fallback = "error"')
@@ -278,9 +281,12 @@ def test_a_worker_that_is_killed_leaves_its_messages_to_the_fallback_and_says_so
                 peer.send(framed(adt("DIES", event="A04")))
                 client = valkey.client
                 wait_for_list(lambda: client.lrange("acted", 0, -1))
-                worker.pause()
+                end(worker)
                 [ack] = acks(peer)
                 assert (ack.msa[1], ack.msa[3]) == (b"AE", b"stored, but not processed in time")
+                peer.send(framed(adt("DIES", event="A04")))
+                assert acks(peer) == [ack]
+                assert client.lrange("acted", 0, -1) == [b"DIES:0"]
 
 
 def test_a_result_back_end_that_comes_back_in_time_changes_nothing(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ import pytest
 
 from daemon.clock import SystemClock
 from daemon.deeds import Deed
+from daemon.desks import Replay
 from daemon.hl7listener.desk.messages import Messages
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.lanes.drain import Drain
 from daemon.hl7listener.lanes.parking import RELEASED
 from daemon.hl7listener.routes.lane_key import LaneKey
+from daemon.hl7listener.spool.query import State
+from daemon.hl7listener.spool.search import open_search
 from daemon.hl7listener.text.path import parse_path
 from daemon.public import Public
 from tests.support.builders import adt
@@ -106,3 +109,29 @@ async def test_a_message_no_route_wanted_is_done_with_once_it_is_released_into_l
         assert ask(tmp_path, "SELECT seq, reason FROM parked") == [(1, RELEASED)]
         assert await released(messages) == []
         await rig.spool.drain()
+
+
+async def test_a_message_handed_on_by_a_release_that_was_cut_short_is_not_handed_on_again(tmp_path: Path) -> None:
+    unrouted = feed(route(["ORU"]), parks_unrouted=True)
+    broker = BrokerModel()
+    async with spooling(tmp_path, clock=SystemClock()) as rig, anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.spool.serve)
+        await rig.stored(arrival(adt("M1"), unrouted, received_us=SystemClock().now_us()))
+        drain = Drain(SITE, [PLAIN], rig.spool, broker, SystemClock(), rig.events.append, suspect_us=1)
+        await drain.open()
+        tasks.start_soon(drain.serve)
+        messages = Messages([PLAIN], rig.spool, tmp_path, SystemClock(), Deeds(), secret=lambda: b"x" * 16)
+        await messages.replay(Replay([1]), WHO)  # as a release does, and then the process ends before it is noted
+        await until(lambda: state_of(tmp_path, 2) is State.ENQUEUED)
+        done = await messages.release([1], WHO)
+        assert (done.stored, done.left_out) == ({}, {1: "it was handed on already; to run it again, replay it"})
+        assert state_of(tmp_path, 1) is State.ENQUEUED
+        assert (copies(tmp_path), broker.control_ids) == ([2], ["M1"])
+        await drain.drain()
+        await rig.spool.drain()
+
+
+def state_of(folder: Path, seq: int) -> State | None:
+    with open_search(folder) as search:
+        found = search.show(seq)
+    return None if found is None else found.state

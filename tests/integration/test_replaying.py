@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from daemon.cli.hl7_replay import parts_of
 from daemon.cli.message_lines import found_lines
 from daemon.cli.message_selection import Filters, chosen
 from daemon.clock import SystemClock
@@ -119,3 +120,12 @@ async def test_the_record_of_a_replay_names_the_messages(tmp_path: Path) -> None
         await replayed(station, tmp_path, Replay([1, 2, 3, 7], to_feed=str(ADT)), deeds)
     [deed] = deeds.found
     assert (deed.about, deed.count) == (f"messages 1-3, 7, to {ADT}", 4)
+
+
+def test_large_messages_are_asked_for_one_by_one_and_small_ones_together() -> None:
+    sizes = [100] * 5 + [30 << 20, 30 << 20] + [100] * 3
+    found = [
+        Found(seq, "", "adt", 0, State.ENQUEUED, "", "", "", "", "", "", "", "", "", size)
+        for seq, size in enumerate(sizes, 1)
+    ]
+    assert list(parts_of(found, 3)) == [[1, 2, 3], [4, 5], [6], [7], [8, 9, 10]]

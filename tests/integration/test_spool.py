@@ -29,6 +29,13 @@ def seqs(answers: list[Stored]) -> list[int]:
 # -- storing -----------------------------------------------------------------------------------------------------------
 
 
+async def test_what_came_in_the_round_in_which_the_spool_is_drained_is_stored_too(tmp_path: Path) -> None:
+    async with spooling(tmp_path) as running:
+        answers = running.begin(*arrivals(5))
+        await running.spool.drain()
+        assert [answer.seq for answer in await settled(answers) if isinstance(answer, Stored)] == [1, 2, 3, 4, 5]
+
+
 async def test_an_arrival_is_on_disk_when_it_is_answered(tmp_path: Path) -> None:
     one = arrival(adt("M1"))
     async with spooling(tmp_path) as running:

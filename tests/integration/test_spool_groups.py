@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from daemon.hl7listener.judging.finding import Disposition, Finding, Reason, Verdict
 from daemon.hl7listener.spool import Arrival, Flag, NotStored, SequenceNumber, Stored
+from daemon.hl7listener.spool.check import ANSWER, Damage
+from daemon.hl7listener.spool.rows import WhyNot
+from daemon.hl7listener.spool.schema import connect
 from daemon.public import Public
 from tests.support.builders import adt
 from tests.support.clock import START_US
 from tests.support.feeds import ADT, arrival
-from tests.support.spooling import Fault, arrivals, ask, broken, numbers, settled, spooling
+from tests.support.spooling import CappedDatabase, Fault, arrivals, ask, broken, change, numbers, settled, spooling
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +74,43 @@ async def test_a_batch_whose_commit_fails_leaves_nothing(tmp_path: Path) -> None
         assert await running.store(batch(*arrivals(200))) == [NotStored()]
         assert running.rows == []
     assert numbers(tmp_path) == []
+
+
+async def test_a_batch_for_which_the_room_is_not_enough_leaves_nothing(tmp_path: Path) -> None:
+    database = CappedDatabase(1000)
+    async with spooling(tmp_path, connect=database) as running:
+        await running.stored(*arrivals(1))
+        [[pages]] = ask(tmp_path, "PRAGMA page_count")
+        database.cap(pages + 12)
+        assert await running.store(batch(*arrivals(200, 2))) == [NotStored(WhyNot.FULL)]
+        assert [row.seq for row in running.rows] == [1]
+    assert numbers(tmp_path) == [1]
+
+
+TOGETHER = {
+    "a batch": batch(*arrivals(3)),
+    "a count": arrival(adt("N1"))._replace(sequence=SequenceNumber("LAB", 1, None)),
+    "an answer to come": arrival(adt("M1"))._replace(pending="{}"),
+}
+
+
+@pytest.mark.parametrize("one", TOGETHER.values(), ids=TOGETHER)
+async def test_what_belongs_together_is_written_in_one_transaction(tmp_path: Path, one: Arrival) -> None:
+    said: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.set_trace_callback(said.append)
+        return connection
+
+    async with spooling(tmp_path, connect=traced) as running:
+        await running.stored(*arrivals(1, 9))
+        said.clear()
+        await running.stored(one)
+        written = [words.split()[0] for words in said if words.startswith(("BEGIN", "INSERT", "COMMIT"))]
+    assert written[0] == "BEGIN"
+    assert "INSERT" in written
+    assert written.index("COMMIT") == len(written) - 1
 
 
 # -- control ids that are used again -----------------------------------------------------------------------------------
@@ -144,6 +185,20 @@ async def test_an_answer_that_comes_later_is_what_a_resend_gets_also_after_a_res
         await settled([])
     async with spooling(tmp_path) as running:
         assert told == [True, False]
+
+
+async def test_a_later_answer_that_changed_on_the_disk_is_not_sent(tmp_path: Path) -> None:
+    one = arrival(adt("M1"))._replace(pending="{}")
+    told: list[bool] = []
+    async with spooling(tmp_path) as running:
+        await running.stored(one)
+        running.spool.answered(1, b"in the end", told.append)
+        assert await running.stored(one) == [Stored(1, b"in the end", is_resend=True)]
+    change(tmp_path, "UPDATE answer SET ack = ?", b"in the eno")
+    async with spooling(tmp_path) as running:
+        assert await running.stored(one) == [Stored(1, one.ack, is_resend=True)]
+        damages, _ = await running.spool.reader.inspect(0, 10)
+        assert damages == [Damage(ANSWER, 1, 1)]
 
 
 # -- copies made by hand -----------------------------------------------------------------------------------------------

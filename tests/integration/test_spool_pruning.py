@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,7 @@ from daemon.events import Pruned, SpoolDamaged
 from daemon.hl7listener.spool import Limits, NotStored
 from daemon.hl7listener.spool.pruner import PRUNE_BYTES, PRUNE_ROWS
 from daemon.public import Public
+from tests.support.builders import adt
 from tests.support.clock import SetClock
 from tests.support.feeds import ADT, arrival
 from tests.support.spooling import (
@@ -93,6 +95,34 @@ async def test_few_but_large_messages_are_not_removed_in_one_step_for_which_arri
         await until(lambda: sum(event.count for event in running.told(Pruned)) == count)
         assert max(event.count for event in running.told(Pruned)) == 3
     assert numbers(tmp_path) == [count + 1]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_was_refused_is_kept_for_its_own_longer_time(tmp_path: Path) -> None:
+    clock = SetClock()
+    limits = replace(KEPT_AN_HOUR, quarantine_us=3 * KEPT_AN_HOUR.retention_us)
+    async with spooling(tmp_path, limits=limits, clock=clock) as running:
+        await running.stored(*arrivals(1), arrival(b""), *arrivals(2, 2))
+        running.spool.settle(ADT, 4)
+        clock.advance(RETENTION_S + 1)
+        await until(lambda: numbers(tmp_path) == [2, 4])
+        clock.advance(2 * RETENTION_S)
+        await until(lambda: numbers(tmp_path) == [4])
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_message_whose_answer_is_still_to_come_is_kept_however_old(tmp_path: Path) -> None:
+    clock = SetClock()
+    told: list[bool] = []
+    async with spooling(tmp_path, limits=KEPT_AN_HOUR, clock=clock) as running:
+        await running.stored(arrival(adt("M1"))._replace(pending="{}"), *arrivals(2, 2))
+        running.spool.settle(ADT, 3)
+        clock.advance(RETENTION_S + 1)
+        await until(lambda: numbers(tmp_path) == [1, 3])
+        running.spool.answered(1, b"in the end", told.append)
+        await until(lambda: numbers(tmp_path) == [3])
+        assert ask(tmp_path, "SELECT * FROM answer") == []
+    assert told == [True]
 
 
 @pytest.mark.usefixtures("quick")

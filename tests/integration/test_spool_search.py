@@ -11,7 +11,7 @@ import pytest
 
 from daemon.errors import SpoolFailed
 from daemon.events import Warned
-from daemon.hl7listener.spool import Arrival, search
+from daemon.hl7listener.spool import Arrival, indexing, search
 from daemon.hl7listener.spool.index import INDEX_FILE, SearchIndex
 from daemon.hl7listener.spool.opening import FILE
 from daemon.hl7listener.spool.query import Query, State
@@ -20,7 +20,7 @@ from daemon.public import Public
 from tests.support.clock import START_US
 from tests.support.feeds import ADT, arrival, feed, route
 from tests.support.old_spool import write_old_spool
-from tests.support.spooling import change, filled, spooling, until
+from tests.support.spooling import arrivals, change, filled, spooling, until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +47,18 @@ def index_of(folder: Path, *, has_patients: bool = True, steps: int = 100) -> No
         for _ in range(steps):
             if not index.advance(50):
                 break
+
+
+def test_a_step_of_the_index_ends_after_so_many_bytes_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anyio.run(filled, tmp_path, 9)
+    one = len(arrivals(1)[0].data)
+    monkeypatch.setattr("daemon.hl7listener.spool.index.STEP_BYTES", 3 * one)
+    with closing(SearchIndex(tmp_path, FILE, has_patients=True)) as index:
+        assert [index.advance(100) for _ in range(4)] == [3, 3, 3, 0]
+    with searching(tmp_path) as found:
+        assert len(seqs(found, Query())) == 9
 
 
 @contextmanager
@@ -213,6 +225,32 @@ async def test_an_index_that_cannot_be_used_is_made_anew(tmp_path: Path, spoilt:
     with searching(tmp_path) as found:
         assert seqs(found, Query(control_id="M7")) == [7]
         assert seqs(found, Query(type="ADT"))[-1] == 1
+
+
+async def test_an_index_that_was_deleted_under_a_running_daemon_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "AGAIN_S", 0.01)
+
+    def is_indexed_to(seq: int) -> bool:
+        with searching(tmp_path) as found:
+            return found._indexed_seq == seq
+
+    async with spooling(tmp_path) as running, anyio.create_task_group() as tasks:
+        tasks.start_soon(running.spool.serve)
+        await running.stored(*SENT[:2])
+        await until(lambda: is_indexed_to(2))
+        delete_index(tmp_path)
+        await until(lambda: is_indexed_to(2))
+        await running.stored(*SENT[2:3])
+        await until(lambda: is_indexed_to(3))
+        assert not running.told(Warned)
+        tasks.cancel_scope.cancel()
+
+
+def delete_index(folder: Path) -> None:
+    for path in folder.glob(f"{INDEX_FILE}*"):
+        path.unlink()
 
 
 def blocked_index(folder: Path) -> Path:

@@ -19,7 +19,7 @@ from tests.support.feeds import feed, route
 from tests.support.lane_model import SITE, BrokerModel, World
 
 ACTIONS = st.lists(
-    st.one_of(st.tuples(st.just(name), st.sampled_from(numbers)) for name, numbers in CHOICES.items()), max_size=25
+    st.one_of([st.tuples(st.just(name), st.sampled_from(numbers)) for name, numbers in CHOICES.items()]), max_size=25
 )
 
 

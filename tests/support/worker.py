@@ -87,6 +87,11 @@ class Worker:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
 
+    def kill(self) -> None:
+        """Kill all its processes; nothing of it is put in order."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+
     def wait_for_exit(self, limit_s: float = START_LIMIT_S) -> int:
         """Wait until the worker has ended by itself, and give its exit code."""
         assert self._process is not None

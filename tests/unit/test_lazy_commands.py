@@ -21,7 +21,7 @@ def named(group: click.Group, *words: str) -> Iterator[tuple[tuple[str, ...], cl
 
 
 @pytest.mark.parametrize(
-    ("words", "command"), named(carillon), ids=lambda found: " ".join(found) if isinstance(found, tuple) else ""
+    ("words", "command"), [*named(carillon)], ids=lambda found: " ".join(found) if isinstance(found, tuple) else ""
 )
 def test_a_command_is_where_its_group_says(words: tuple[str, ...], command: click.Command | None) -> None:
     assert command is not None

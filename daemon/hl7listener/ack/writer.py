@@ -68,7 +68,10 @@ def _message(
 ) -> bytes:
     header = finding.header or _UNKNOWN
     version = header.version or _UNKNOWN_VERSION
-    segments = [_msh(header, stamp, control_id, _type(header, version, ack_type), is_enhanced=code.family == "C")]
+    msh = _msh(header, stamp, control_id, _type(header, version, ack_type), is_enhanced=code.family == "C")
+    if b"\n" in msh:  # to lenient readers it ends a segment, and what follows it may look like an MSA
+        msh = msh.replace(b"\n", b"")
+    segments = [msh]
     if code.letter == _ACCEPTED:
         fields = [b"MSA", code.text, header.control_id]
         if expected is not None:

@@ -148,6 +148,7 @@ class Desk:
             NotThere: there is none of that name.
         """
         feed = self._feed(name)
+        self._listener.tell_received(feed.name)
         tally = self._tallies.feeds[name]
         return FeedDetail(
             row=self._row(feed),

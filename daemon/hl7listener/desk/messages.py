@@ -17,7 +17,7 @@ from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.judging.finding import Disposition, Finding, Reason, judge
 from daemon.hl7listener.lanes.parking import RELEASED
 from daemon.hl7listener.spool import Arrival, Flag, NotStored, Spool, Stored
-from daemon.hl7listener.spool.query import State, StoredMessage
+from daemon.hl7listener.spool.query import Found, State, StoredMessage
 from daemon.hl7listener.spool.search import open_search
 from daemon.hl7listener.text.message import Message
 from daemon.plural import numbered
@@ -29,6 +29,7 @@ _DAMAGED = Public("its bytes are not what was stored")
 _NO_FEED = Public("its feed is no longer in the site file; --to-feed names another")
 _NOT_PARKED = Public("it is not parked")
 _BLOCK = Public("it is the block that a batch came in; its messages stand apart")
+_HANDED_ON = Public("it was handed on already; to run it again, replay it")
 _UNDER_WAY = Public("it is released already, and waits its turn")
 _UNREADABLE = Public("it cannot be read well enough to be sure that nothing of a patient is left in it")
 _REPLAY = "replay"
@@ -105,7 +106,7 @@ class Messages:
         stored: dict[int, int] = {}
         left_out: dict[int, Public] = {}
         for sequence in sequences:
-            found = await anyio.to_thread.run_sync(partial(self._read, sequence, is_release=is_release))
+            found, copies = await anyio.to_thread.run_sync(partial(self._read, sequence, is_release=is_release))
             if isinstance(found, Public):
                 left_out[sequence] = found
                 continue
@@ -113,25 +114,37 @@ class Messages:
             if isinstance(made, Public):
                 left_out[sequence] = made
                 continue
-            stored[sequence] = await self._store(made)
+            if is_release and self._is_handed_on(
+                found, copies
+            ):  # a process ended between copy and note, or it was replayed
+                left_out[sequence] = _HANDED_ON
+            else:
+                stored[sequence] = await self._store(made)
             if is_release and (found.found.reason in _OF_NO_LANE or not _keeps_place(made.finding)):
                 await self._note_released(sequence)
         return Replayed(stored, left_out)
 
-    def _read(self, sequence: int, *, is_release: bool) -> StoredMessage | Public:
+    def _read(self, sequence: int, *, is_release: bool) -> tuple[StoredMessage | Public, list[Found]]:
+        """Give a message, or why it is not handed on; and if it is to be released, what was made of it before."""
         try:
             with open_search(self._folder) as search:
                 found = search.message(sequence)
-                copies = [search.show(one) for one in search.members(sequence)] if is_release else []
+                shown = [search.show(one) for one in search.members(sequence)] if is_release else []
         except SpoolFailed as error:
             raise NotNow(str(error), hint=error.hint) from None
+        copies = [copy for copy in shown if copy is not None]
         if found is None:
-            return _GONE
+            return _GONE, copies
         if found.found.state is State.BATCH:
-            return _BLOCK
-        if any(copy is not None and copy.state is State.WAITING for copy in copies):
-            return _UNDER_WAY
-        return found if found.found.is_whole else _DAMAGED
+            return _BLOCK, copies
+        if found.found.state is State.PARKED and any(copy.state is State.WAITING for copy in copies):
+            return _UNDER_WAY, copies
+        return found if found.found.is_whole else _DAMAGED, copies
+
+    @staticmethod
+    def _is_handed_on(message: StoredMessage, copies: Sequence[Found]) -> bool:
+        """Say whether a message became a task of its own feed already, though it counts as parked."""
+        return any(copy.state is State.ENQUEUED and copy.feed == message.found.feed for copy in copies)
 
     def _copy(self, target: Feed | None, replay: Replay, message: StoredMessage) -> Arrival | Public:
         feed = target or self._feeds.get(message.found.feed)

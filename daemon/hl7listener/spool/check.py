@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.hl7listener.spool.mark import Mark
-from daemon.hl7listener.spool.schema import is_row_whole
+from daemon.hl7listener.spool.schema import answer_crc, is_row_whole
 
 QUICK_CHECK_LIMIT_BYTES = 4 * 1024**3
 """A larger file that was closed well would keep the feeds waiting; it is looked at while they run."""
@@ -31,6 +31,7 @@ class Damage:
 
 
 CHANGED = "a stored message has changed"
+ANSWER = "a stored answer has changed"
 _IS_FOUND = (
     "EXISTS (SELECT 1 FROM message INDEXED BY message_order WHERE feed = row.feed AND seq = row.seq)"
     " AND EXISTS (SELECT 1 FROM message INDEXED BY message_identity WHERE identity = row.identity AND seq = row.seq)"
@@ -114,6 +115,12 @@ def inspect(connection: sqlite3.Connection, after_seq: int, limit: int) -> tuple
             found.append(Damage(CHANGED, last, last))
     if not first:
         return [], None
+    answers = connection.execute("SELECT seq, ack, crc FROM answer WHERE seq BETWEEN ? AND ?", (first, last))
+    found += [
+        Damage(ANSWER, seq, seq)
+        for seq, ack, crc in answers
+        if not isinstance(ack, bytes) or answer_crc(seq, ack) != crc
+    ]
     unfound = connection.execute(
         f"SELECT seq FROM message AS row NOT INDEXED WHERE seq BETWEEN ? AND ? AND NOT ({_IS_FOUND})",  # noqa: S608 - from above
         (first, last),

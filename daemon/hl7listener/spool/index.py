@@ -59,6 +59,7 @@ class SearchIndex:
                 self._path.with_name(f"{INDEX_FILE}{part}").unlink(missing_ok=True)
             db = self._open()
         self._db = db
+        self._inode = self._path.stat().st_ino
         db.execute("UPDATE progress SET has_patients = ?", (int(has_patients),))
         [[self._secret]] = db.execute("SELECT key FROM spool.secret")
         [[self._seq]] = db.execute("SELECT seq FROM progress")
@@ -69,6 +70,13 @@ class SearchIndex:
     def close(self) -> None:
         """Close the index."""
         self._db.close()
+
+    def is_in_place(self) -> bool:
+        """Say whether the file is still where searches look for it."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def advance(self, limit: int) -> int:
         """Take in the next messages; say how many.

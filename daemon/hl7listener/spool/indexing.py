@@ -14,8 +14,8 @@ from daemon.hl7listener.spool.index import SearchIndex
 from daemon.ports import Emit
 from daemon.public import Public
 
-ROWS = 500
-PAUSE_S = 0.2
+ROWS = 100
+PAUSE_S = 0.05
 """Between steps while there is more: the search may lag behind a burst, the answers to senders may not."""
 
 IDLE_S = 0.5
@@ -52,8 +52,9 @@ async def index_always(
 
 
 async def _keep_up(index: SearchIndex, monotonic_s: Callable[[], float], thread: anyio.CapacityLimiter) -> None:
+    """Index until the file is no longer in its place."""
     trimmed_at_s = monotonic_s()
-    while True:
+    while await anyio.to_thread.run_sync(index.is_in_place, limiter=thread):
         count = await anyio.to_thread.run_sync(index.advance, ROWS, limiter=thread)
         if monotonic_s() - trimmed_at_s >= TRIM_EVERY_S:
             trimmed_at_s = monotonic_s()

@@ -78,6 +78,16 @@ def decode_switching(data: bytes, base: str, errors: str = "strict") -> str:
     return "".join(text)
 
 
+def masked(data: bytes) -> bytes:
+    """Give text as long as ``data`` in which no byte of a set of the lower half is left that could equal a delimiter."""
+    first, *runs = data.split(ESC)
+    parts = [first]
+    for run in runs:
+        designator = _designator(run)
+        parts.append(b"x" * len(run) if designator in _LOWER else run)
+    return b"x".join(parts)
+
+
 def _designator(run: bytes) -> bytes | None:
     for length in range(2, _LONGEST + 1):
         found = run[:length]

@@ -141,7 +141,8 @@ def _delimiters(separator: bytes, encoding: bytes, end: SegmentEnd = _AUTO) -> D
     marks = separator + encoding
     if len(set(marks)) != len(marks) or not all(chr(mark) in punctuation for mark in marks):
         return None
-    return Delimiters(separator, *(encoding[place : place + 1] for place in range(5)), end)
+    component, repetition, escape, subcomponent, truncation = (encoding[place : place + 1] for place in range(5))
+    return Delimiters(separator, component, repetition, escape, subcomponent, truncation, end)
 
 
 @lru_cache(maxsize=64)

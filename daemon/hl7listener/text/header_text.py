@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from daemon.hl7listener.text.charset_names import ASCII, SWITCHING, UNSAFE, declared, shifted
 from daemon.hl7listener.text.content import Content
-from daemon.hl7listener.text.designators import ESC, decode_switching
+from daemon.hl7listener.text.designators import ESC, decode_switching, masked
 from daemon.hl7listener.text.header import BOM, Header, HeaderFault, parse_header
 from daemon.hl7listener.text.segments import SegmentEnd, line_ends
 
@@ -20,18 +20,42 @@ def true_header(data: bytes, header: Header, content: Content) -> Header:
     """
     if data.isascii() and ESC not in data:
         return header
+    found = None
     codec = content.charset if content.is_forced else _codec(header, content)
-    if codec not in UNSAFE:
-        return header
-    line = _line(data, header.delimiters.end)
-    if line.isascii() and ESC not in line:
-        return header
+    if codec in UNSAFE:
+        line = _line(data, header.delimiters.end)
+        if line.isascii() and ESC not in line:
+            return header
+        found = _cut_as(line, codec, header, content)
+    if found is None and ESC in data and not content.is_forced:
+        found = _cut_outside(data, header)
+    return header if found is None else found
+
+
+def _cut_as(line: bytes, codec: str, header: Header, content: Content) -> Header | None:
+    """Cut a header as text of one codec; ``None`` if it is not, or says that it is in another."""
     try:
         text = decode_switching(line, ASCII) if codec in SWITCHING else line.decode(codec)
         found = _cut(text, codec, header.delimiters.end)
-    except UnicodeError:  # the whole message will not decode either
-        return header
-    return found if found is not None and (content.is_forced or _codec(found, content) == codec) else header
+    except UnicodeError:
+        return None
+    return found if found is not None and (content.is_forced or _codec(found, content) == codec) else None
+
+
+def _cut_outside(data: bytes, header: Header) -> Header | None:
+    """Cut a header whose first character set is safe, where a further one that ESC switches to is not."""
+    end = header.delimiters.end
+    line = _line(data, end)
+    found = parse_header(masked(line), end)
+    if ESC not in line or isinstance(found, HeaderFault):
+        return None
+    fields = []
+    start = 4
+    for field in found.fields:
+        fields.append(line[start : start + len(field)])
+        start += len(field) + 1
+    cut = found._replace(fields=tuple(fields))
+    return cut if declared(cut).switches else None
 
 
 def _codec(header: Header, content: Content) -> str:

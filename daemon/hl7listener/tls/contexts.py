@@ -147,4 +147,5 @@ def _unusable(tls: Tls, error: Exception) -> CertificateUnusable:
         return CertificateUnusable(f"{key}: the key does not belong to {tls.certificate}", hint="one of them is older")
     if not isinstance(error, OSError):
         return CertificateUnusable(f"{key}: the key is encrypted", hint="keep it without a password, closed to others")
-    return CertificateUnusable(f"{tls.certificate} or {key}: no certificate with its key", hint=_PEM_HINT)
+    files = str(key) if key == tls.certificate else f"{tls.certificate} or {key}"
+    return CertificateUnusable(f"{files}: no certificate with its key", hint=_PEM_HINT)

@@ -262,6 +262,10 @@ class Listener:
         word = "connected" if reaching.state is Reach.CONNECTED else "reaching"
         return FeedState(Public(word), addresses, None, reaching.why)
 
+    def tell_received(self, feed: Public) -> None:
+        """Tell now what a feed has received, instead of with the next look."""
+        self.hosts[feed].tell_received()
+
     def report(self, feed: Public) -> FeedReport:
         """Tell how a feed's senders stray."""
         return self.hosts[feed].report()

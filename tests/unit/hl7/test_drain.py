@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import pytest
 
 from daemon.clock import SECOND_US
 from daemon.events import Backlog, MessageParked, MessagesEnqueued, Warned
@@ -290,6 +291,31 @@ def test_how_much_waits_and_for_how_long_is_told() -> None:
             await world.until(all_pushed(world, 3))
             await anyio.sleep(5)
             assert world.told(Backlog)[-1] == Backlog(ADT, 0, 0.0)
+            told = len(world.told(Backlog))
+            await anyio.sleep(100)
+            assert len(world.told(Backlog)) == told, "that nothing waits is told once"
+
+    play(scene)
+
+
+def test_of_a_feed_that_never_had_a_message_nothing_is_asked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(world: World) -> None:
+        asked: list[int] = []
+        reader = world.spool.reader
+        last_epoch = reader.last_epoch
+
+        async def counted(feed: Public, up_to_seq: int) -> str | None:
+            asked.append(up_to_seq)
+            return await last_epoch(feed, up_to_seq)
+
+        monkeypatch.setattr(type(reader), "last_epoch", lambda _, feed, up_to_seq: counted(feed, up_to_seq))
+        async with world.draining():
+            await anyio.sleep(100)
+            assert asked == [0]
+            world.spool.store(*messages(3))
+            await world.until(all_pushed(world, 3))
+            await anyio.sleep(100)
+            assert len(asked) > 10, "but one that had some is compared with the broker"
 
     play(scene)
 

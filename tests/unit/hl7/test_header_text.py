@@ -20,6 +20,8 @@ ROWS = [
     ("ISO IR14", "shift_jis"),
     ("ISO IR87", "iso2022_jp"),
     ("~ISO IR87", "iso2022_jp"),
+    ("8859/1~ISO IR87", "iso2022_jp"),
+    ("ISO IR6~8859/1~JIS X 0202", "iso2022_jp"),
     ("ISO IR159", "iso2022_jp_1"),
     ("JIS X 0202", "iso2022_jp_ext"),
     ("GB 18030-2000", "gb18030"),
@@ -75,6 +77,16 @@ def test_such_a_message_is_accepted_and_its_answer_echoes_it(declared: str, code
     msh, msa = text.split("\r")[:2]
     assert msh.split("|")[4] == name
     assert msa == f"MSA|AA|{name}1"
+
+
+def test_signs_of_the_first_set_and_of_one_that_is_switched_to_stand_side_by_side() -> None:
+    name = "Müller".encode("latin-1") + holding("iso2022_jp", ord("|")).encode("iso2022_jp")
+    data = message("NAME", "8859/1~ISO IR87", "ascii").replace(b"NAME", name).replace(b"||P1", b"||" + name)
+    finding = judge(data, feed())
+    assert finding.header is not None
+    assert (finding.header.raw(3), finding.header.raw(4)) == (name, b"FAC")
+    assert finding.decoded is not None
+    assert finding.decoded.text.count("Müller" + holding("iso2022_jp", ord("|"))) == 2
 
 
 def test_the_default_of_a_feed_counts_where_nothing_is_declared() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from daemon.cli.message_lines import found_lines
 from daemon.hl7listener.spool.query import Found, State, StoredMessage
 from daemon.sender.acknowledgement import Acknowledgement
 from daemon.sender.outgoing import Outgoing
+from tests.support.command_here import carillon_here
 
 EVIL = "\x1b]0;owned\x07\x9b2J\x7f\u202e\u200b\n"
 NAMES = ("type", "event", "control_id", "application", "facility", "version", "peer", "code")
@@ -41,3 +43,11 @@ def test_neither_a_file_name_nor_an_answer_steers_the_terminal(
     answer = Acknowledgement(code=EVIL, control_id=EVIL, text=EVIL)
     printer.print(Outgoing(f"{EVIL}.hl7", 1, b"", EVIL), (answer,), 0.001, is_good=False)
     assert all(line.isprintable() for line in capsys.readouterr().out.rstrip("\n").split("\n"))
+
+
+def test_the_name_of_a_file_does_not_steer_the_terminal_where_an_error_names_it(tmp_path: Path) -> None:
+    path = tmp_path / f"{EVIL.strip()}.hl7"
+    path.write_bytes(b"no message")
+    done = carillon_here("hl7", "send", path, "--to", "127.0.0.1:1")
+    assert done.code == 65
+    assert all(line.isprintable() for line in done.stderr.splitlines())

@@ -130,6 +130,10 @@ WRONG_VALUES = {
         "[celery]\napp_python = '/p'\n",
         'site.toml:4 celery: app_python, app_dir, app_timeout and beat_schedule belong to app; write app = "project" as for celery -A',
     ),
+    "a release of MLLP that there is not": (
+        "[feed.x]\nlisten = '127.0.0.1:0'\nmllp_release = 3\nunrouted = 'park'\n",
+        "site.toml:6 feed.x.mllp_release: not one of 1, 2",
+    ),
     "a kind of exchange nobody knows": (
         "[celery.task_queues.q]\nexchange_type = 'headers'\n",
         "site.toml:5 celery.task_queues.q.exchange_type: not one of direct, topic, fanout",
