@@ -21,7 +21,6 @@ from benchmarks import (
     results,
     schedule,
     spool,
-    wire,
 )
 from benchmarks.measure import Bound, Comparison
 
@@ -38,7 +37,6 @@ ALL: dict[str, Callable[[], Sequence[Bound | Comparison] | None]] = {
     "control": control.run,
     "results": results.run,
     "spool": spool.run,
-    "wire": wire.run,
     "listener": listener.run,
 }
 

@@ -15,7 +15,7 @@ from daemon.cli.options import load_or_exit, site_option
 from daemon.cli.output import print_table
 from daemon.deeds import Deed, DeedKind
 from daemon.hl7listener.spool.query import State
-from daemon.public import Public
+from daemon.public import Public, escaped
 from daemon.site import Site
 
 LIMIT_MOST = 10_000
@@ -60,5 +60,10 @@ def _list(site: Site, filters: Filters, limit: int, before: int | None, *, as_js
             click.echo(f"more: --before {page.next_before}", err=True)
     if not page.found:
         if not as_json:
-            click.echo("no message is like that", err=True)
+            known = [str(feed.name) for feed in site.feeds]
+            feed = filters.query.feed
+            unknown = (
+                f"; the site has no feed {escaped(feed)}, only {', '.join(known)}" if feed not in ("", *known) else ""
+            )
+            click.echo(f"no message is like that{unknown}", err=True)
         raise click.exceptions.Exit(1)
