@@ -105,7 +105,7 @@ prove-spool: $(VENV)/.dev ## 10,000 power cuts, 800 failing writes and 300 flipp
 prove-kills: $(VENV)/.dev ## kill -9 of a daemon under load 1,000 times, judged by what stock workers ran (half an hour; ARGS="--kills 100")
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_kills $(ARGS)
 
-prove-outage: $(VENV)/.dev ## 180,000 messages while the broker is away, and what becomes of them (three minutes; ARGS="--messages 20000")
+prove-outage: $(VENV)/.dev ## 180,000 messages while the broker is away, and what becomes of them (five minutes; ARGS="--messages 20000")
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.prove_outage $(ARGS)
 
 prove-interop: $(VENV)/.dev ## other people's MLLP clients for an hour, without a resend (ARGS="--minutes 10")

@@ -218,6 +218,9 @@ def test_no_value_of_a_patient_is_told_whatever_becomes_of_the_messages(
     # A day: everything comes, the daemon is killed with the broker away, and goes on with fewer routes and a worker.
     with overhearing(valkey) as heard, DaemonProcess(site, "--log-level", "debug") as daemon:
         send(daemon.ready().port(), messages)
+        wait_until(
+            lambda: valkey.client.llen("celery") > 0, "some of it in the queue"
+        )  # a gauge of 0 may be an early one
         wait_until(lambda: daemon.metric("carillon_spool_messages", feed="adt") == 0, "all of it in the queue")
         texts["headers of messages"] = headers_of(valkey)
         texts["metrics"] = daemon.get("/metrics")[1] + daemon.get("/readyz")[1] + daemon.get("/healthz")[1]
