@@ -25,20 +25,10 @@ from typing import Any, NamedTuple, overload
 from tests.support.builders import adt, framed, site_text, write_site
 from tests.support.lockstep import LockstepSender
 from tests.support.peer import Peer
-from tests.support.process import DaemonProcess, FaultyDaemon
+from tests.support.process import UNDER_LOAD, DaemonProcess, FaultyDaemon
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.worker import Worker, ran
 
-UNDER_LOAD = (
-    "frame.complete",
-    "commit.before",
-    "commit.synced",
-    "ack.before",
-    "ack.after",
-    "push.before",
-    "push.after",
-    "mark.after",
-)
 AT_THE_END = ("stop.drain", "checkpoint.before")
 ANY_MOMENT = "any moment"
 DRAWN = (*UNDER_LOAD, *AT_THE_END, "start.bound", *[ANY_MOMENT] * 9)

@@ -31,7 +31,6 @@ class DeedKind(Enum):
     MESSAGES_RELEASED = "messages-released"
     FEED_PAUSED = "feed-paused"
     FEED_RESUMED = "feed-resumed"
-    FEED_DRAINED = "feed-drained"
     PEER_DISCONNECTED = "peer-disconnected"
 
 

@@ -143,6 +143,7 @@ SHELLS = frozenset(
         "daemon.supervisor",
         "daemon.timetable",
         "daemon.watching",
+        "daemon.whole_file",
         "shim.amqp.connector",
         "shim.amqp.consuming",
         "shim.amqp.control",

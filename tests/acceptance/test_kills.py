@@ -12,22 +12,12 @@ from daemon.keys import occurrence_id
 from daemon.ports import FAULT_POINTS
 from tests.support.builders import ADT_FEED, adt, site_text, write_site
 from tests.support.lockstep import LockstepSender
-from tests.support.process import ROOT, DaemonProcess, FaultyDaemon, occurrence_us
+from tests.support.process import ROOT, UNDER_LOAD, DaemonProcess, FaultyDaemon, occurrence_us
 from tests.support.valkey import ValkeyServer, free_port
 from tests.support.worker import Worker, wait_until_ran
 
 KILLS = 18
 MESSAGES = 600
-UNDER_LOAD = (
-    "frame.complete",
-    "commit.before",
-    "commit.synced",
-    "ack.before",
-    "ack.after",
-    "push.before",
-    "push.after",
-    "mark.after",
-)
 
 
 def feed_site(folder: Path, broker_url: str, port: int, **parts: str) -> Path:

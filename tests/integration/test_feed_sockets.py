@@ -12,13 +12,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from daemon.desks import PausePolicy
 from daemon.errors import ListenFailed, SocketsMismatch
 from daemon.events import Warned
 from daemon.feed_events import FeedListening, FeedReached, FeedUnreached, PeerRefused
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.peers.peers import Peers
 from daemon.hl7listener.wire import reaching, server
-from daemon.hl7listener.wire.feed_host import PausePolicy
 from daemon.hl7listener.wire.goodbye import Goodbye
 from daemon.hl7listener.wire.server import Listener
 from daemon.public import Public
@@ -197,13 +197,13 @@ async def test_an_inherited_socket_stays_while_its_feed_is_closed_and_refuses_at
             await call(station, "M1")
 
 
-async def test_a_feed_that_is_drained_answers_what_came_and_can_be_resumed(tmp_path: Path) -> None:
+async def test_a_closed_feed_answers_what_came_sends_its_senders_away_and_can_be_resumed(tmp_path: Path) -> None:
     async with listening(tmp_path) as station, station.calling() as caller:
         await caller.send(framed(adt("M1")) + framed(adt("M2"))[:30])
         assert await caller.codes() == [b"AA"]
-        await station.listener.drain_feed(ADT)
-        assert (station.listener.state(ADT).word, station.connections) == ("drained", [])
+        await station.listener.pause(ADT, PausePolicy.CLOSE)
         assert await caller.rest() == []
+        assert (station.listener.state(ADT).word, station.connections) == ("paused", [])
         await station.listener.resume(ADT)
         await call(station, "M2")
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from daemon.deeds import Deed, DeedKind
+from daemon.desks import PausePolicy
 from daemon.events import Warned
 from daemon.feed_events import PeerConnected, PeerGone
 from daemon.hl7listener.errors import CertificateUnusable
 from daemon.hl7listener.peers.peers import AllowList, PeerRule, Permit, Refusal, Tls
 from daemon.hl7listener.routes.words import words
 from daemon.hl7listener.tls.terms import ClientCertificate, MinVersion
-from daemon.hl7listener.wire.feed_host import PausePolicy
 from daemon.public import Public
 from daemon.settings.feed.trust import TrustKeys
 from daemon.trust_events import CertificateNotTaken, CertificateTaken, NodeRefused

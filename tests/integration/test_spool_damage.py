@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from tests.support.spooling import (
     asides,
     ask,
     change,
+    cut_short_after,
     files_in,
     filled,
     hasten,
@@ -290,16 +290,8 @@ async def test_a_replacement_that_is_cut_short_is_finished_at_the_next_opening(
 ) -> None:
     content = await damaged_in_the_middle(tmp_path)
     (tmp_path / f"{FILE}-wal").write_bytes(b"")
-    left = itertools.count(renames, -1)
-    rename = Path.rename
-
-    def cut_short(path: Path, target: Path) -> Path:
-        if not next(left):
-            raise OSError(5, "cut short")
-        return rename(path, target)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", cut_short)
+        cut_short_after(patch, renames)
         with pytest.raises(SpoolFailed, match="cut short"):
             await rig(tmp_path).spool.open()
     async with spooling(tmp_path) as running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from daemon.hl7listener.spool.opening import FILE, MARK_FILE
 from daemon.hl7listener.spool.schema import SCHEMA_VERSION, connect, is_row_whole
 from tests.support.feeds import ADT, arrival
 from tests.support.old_spool import TOKEN, write_old_spool
-from tests.support.spooling import arrivals, asides, ask, change, files_in, rig, spooling
+from tests.support.spooling import arrivals, asides, ask, change, cut_short_after, files_in, rig, spooling
 
 pytestmark = pytest.mark.anyio
 
@@ -79,16 +78,8 @@ async def test_a_carrying_over_that_is_cut_short_is_finished_at_the_next_opening
 ) -> None:
     sent = arrivals(20)
     write_old_spool(tmp_path, sent)
-    left = itertools.count(renames, -1)
-    rename = Path.rename
-
-    def cut_short(path: Path, target: Path) -> Path:
-        if not next(left):
-            raise OSError(5, "cut short")
-        return rename(path, target)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", cut_short)
+        cut_short_after(patch, renames)
         if renames < 3:
             with pytest.raises(SpoolFailed, match="cut short"):
                 await rig(tmp_path).spool.open()

@@ -154,6 +154,19 @@ class DaemonProcess:
             self._changed.notify_all()
 
 
+UNDER_LOAD = (
+    "frame.complete",
+    "commit.before",
+    "commit.synced",
+    "ack.before",
+    "ack.after",
+    "push.before",
+    "push.after",
+    "mark.after",
+)
+"""Named points that a daemon passes again and again while messages come."""
+
+
 class FaultyDaemon(DaemonProcess):
     """A daemon that kills itself, or meets a bug, when it passes a named point for the n-th time."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import sqlite3
 import threading
@@ -90,6 +91,19 @@ def asides(folder: Path) -> list[bytes]:
         for path in sorted(folder.glob(f"{FILE}.damaged-*"))
         if not path.name.endswith(("-wal", "-shm"))
     ]
+
+
+def cut_short_after(patch: pytest.MonkeyPatch, renames: int) -> None:
+    """Have the disk fail at the renaming after so many."""
+    left = itertools.count(renames, -1)
+    rename = Path.rename
+
+    def cut_short(path: Path, target: Path) -> Path:
+        if not next(left):
+            raise OSError(5, "cut short")
+        return rename(path, target)
+
+    patch.setattr(Path, "rename", cut_short)
 
 
 def files_in(folder: Path) -> list[str]:

@@ -26,7 +26,6 @@ from daemon.hl7listener.desk.standing import Circumstances, standing
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.watch.tally import Tallies, rates
 from daemon.hl7listener.wire.census import route_names
-from daemon.hl7listener.wire.feed_host import PausePolicy
 from daemon.hl7listener.wire.server import Listener
 from daemon.ports import AuditTrail, Emit
 from daemon.public import Public, escaped
@@ -116,7 +115,7 @@ class Desk:
         known = {name: pause for name, pause in found.items() if name in self._feeds}
         self._pauses = in_force(known, self._clock.now_us())
         for name, pause in self._pauses.items():
-            await self._listener.pause(Public(name), PausePolicy(pause.policy.value))
+            await self._listener.pause(Public(name), pause.policy)
 
     async def serve(self) -> None:
         """Resume feeds whose pause is over, until drained."""
@@ -242,7 +241,7 @@ class Desk:
             deed = Deed(DeedKind.FEED_PAUSED, pause.who, feed.name, note=note)
             await self._audit.record(deed)
             await self._keep({**self._pauses, name: pause})
-            await self._listener.pause(feed.name, PausePolicy(pause.policy.value))
+            await self._listener.pause(feed.name, pause.policy)
 
     async def resume(self, name: str, who: Public) -> None:
         """Take messages again; a disk that failed too often is tried again first.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from daemon.desks import Pause
 from daemon.hl7listener.desk.pauses import read_pauses, write_pauses
+from daemon.whole_file import write_whole
 
 FILE = "paused-feeds.json"
 SIZE_LIMIT_BYTES = 1024 * 1024
@@ -38,15 +38,4 @@ class PauseFile:
         Raises:
             OSError: it cannot be written; the old one stands.
         """
-        new = self._path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(write_pauses(pauses))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self._path, write_pauses(pauses))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.lanes.arrangement import arrangement_of, changed, read_arrangement, write_arrangement
+from daemon.whole_file import write_whole
 
 FILE = "lanes.json"
 SIZE_LIMIT_BYTES = 4 * 1024 * 1024
@@ -21,7 +22,5 @@ def note_lanes(folder: Path, feeds: Sequence[Feed]) -> list[str]:
         before = read_arrangement(file.read(SIZE_LIMIT_BYTES))
     if before != now:
         with suppress(OSError):  # a disk that cannot be written is told of elsewhere
-            new = path.with_suffix(".new")
-            new.write_bytes(write_arrangement(now))
-            new.replace(path)
+            write_whole(path, write_arrangement(now))
     return changed(before or {}, now)

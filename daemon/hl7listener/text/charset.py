@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from daemon.hl7listener.text.charset_names import ASCII, SWITCHING, UNSAFE, WIDER, declared
+from daemon.hl7listener.text.charset_names import ASCII, SWITCHING, WIDER, declared
 from daemon.hl7listener.text.content import Content
 from daemon.hl7listener.text.designators import ESC, decode_switching
 from daemon.hl7listener.text.header import BOM, Header
@@ -96,14 +96,6 @@ def _by_default(data: bytes, header: Header, content: Content) -> Decoded | Unde
         or _strict(data, default, CharsetSource.FEED_DEFAULT)
         or _damaged(data, header, default, content)
     )
-
-
-def is_delimiter_safe(header: Header, content: Content) -> bool:
-    """Say whether no byte of a character of the message can be taken for a delimiter."""
-    said = declared(header)
-    if content.is_forced or not said.codec or said.codec == ASCII:
-        return content.charset not in UNSAFE and not said.switches
-    return said.codec not in UNSAFE and not said.switches
 
 
 def _strict(data: bytes, codec: str, source: CharsetSource) -> Decoded | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daemon.hl7listener.text.escapes import Marks, marks_of, unescape
-from daemon.hl7listener.text.header import BOM, Delimiters
+from daemon.hl7listener.text.header import Delimiters
 from daemon.hl7listener.text.path import Hl7Path
 from daemon.hl7listener.text.segments import NAME_LENGTH, SegmentEnd, with_cr_ends, with_lf_ends
 
@@ -145,12 +145,6 @@ class Message:
         if place == 0:
             return self._marks.field
         return (fields[1] or None) if len(fields) > 1 else None
-
-
-def quick_get(data: bytes, delimiters: Delimiters, path: Hl7Path) -> bytes | None:
-    """Give a value straight from the bytes of a message whose character set is delimiter-safe, without decoding it."""
-    found = Message(data.removeprefix(BOM).decode("latin-1"), delimiters).get(path)
-    return None if found is None else found.encode("latin-1")
 
 
 def _piece(value: str, mark: str, number: int) -> str:

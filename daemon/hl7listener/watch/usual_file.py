@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
 
 from daemon.hl7listener.watch.usual import Usual
+from daemon.whole_file import write_whole
 
 FILE = "usual-silence.json"
 SIZE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -36,8 +36,4 @@ class UsualFile:
         Raises:
             OSError: it cannot be written; the old one stands.
         """
-        new = self._path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps({name: usual.as_data() for name, usual in learned.items()}))
-        new.replace(self._path)
+        write_whole(self._path, orjson.dumps({name: usual.as_data() for name, usual in learned.items()}))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import anyio
 
 from daemon.clock import Clock
+from daemon.desks import PausePolicy
 from daemon.feed_events import Deviated, PeerConnected, PeerGone, PeerRefused, SenderStrays
 from daemon.hl7listener.ack.answers import Waiting
 from daemon.hl7listener.feed import Feed
@@ -31,17 +32,6 @@ from daemon.hl7listener.wire.window import redacted
 from daemon.ports import Emit, FaultPoint
 from daemon.public import Public
 from daemon.trust_events import NodeRefused
-
-
-class PausePolicy(Enum):
-    """What senders of a paused feed meet."""
-
-    WITHHOLD = "withhold"
-    """They connect, and nothing they send is read."""
-    CLOSE = "close"
-    """Their connections are closed, and no new one is taken."""
-    REJECT = "reject"
-    """Each message is refused with AR or CR, and kept in quarantine."""
 
 
 class ConnectionSeen(NamedTuple):

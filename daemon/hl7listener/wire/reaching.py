@@ -13,11 +13,12 @@ from enum import Enum
 
 import anyio
 
+from daemon.desks import PausePolicy
 from daemon.feed_events import FeedReached, FeedUnreached
 from daemon.hl7listener.tls.faults import fault_of
 from daemon.hl7listener.wire.admission import Trust
 from daemon.hl7listener.wire.connection import Connection
-from daemon.hl7listener.wire.feed_host import FeedHost, PausePolicy
+from daemon.hl7listener.wire.feed_host import FeedHost
 from daemon.public import Public, reason
 from daemon.settings.values import Address
 from daemon.trust_events import NodeRefused

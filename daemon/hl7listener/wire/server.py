@@ -11,12 +11,13 @@ from types import MappingProxyType
 import anyio
 
 from daemon.clock import Clock
+from daemon.desks import PausePolicy
 from daemon.hl7listener.ack.answers import Waiting
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.spool import Spool
 from daemon.hl7listener.wire.admission import OPEN_TO_ALL, Trust
 from daemon.hl7listener.wire.binding import PREFIX, Binding, Inherited, check_inherited
-from daemon.hl7listener.wire.feed_host import ConnectionSeen, FeedHost, Held, PausePolicy
+from daemon.hl7listener.wire.feed_host import ConnectionSeen, FeedHost, Held
 from daemon.hl7listener.wire.goodbye import Goodbye
 from daemon.hl7listener.wire.reaching import Reach, Reaching
 from daemon.hl7listener.wire.report import FeedReport
@@ -39,7 +40,7 @@ class FeedState:
     """How a feed's sockets stand.
 
     Attributes:
-        word: ``listening``, ``connected`` and ``reaching`` (feeds that connect out), ``paused``, ``drained`` or ``down``.
+        word: ``listening``, ``connected`` and ``reaching`` (feeds that connect out), ``paused`` or ``down``.
         paused: how, if it is.
         reaching: why a feed that connects out has no connection.
     """
@@ -210,7 +211,7 @@ class Listener:
         host.pause(policy)
 
     async def resume(self, feed: Public) -> None:
-        """Take messages again, of a feed that was paused or drained.
+        """Take messages again, of a feed that was paused.
 
         Raises:
             ListenFailed: it cannot be listened for again.
@@ -222,17 +223,6 @@ class Listener:
         host.pause(None)
         if feed in self._reaching:
             self._reaching[feed].try_now()
-
-    async def drain_feed(self, feed: Public) -> None:
-        """Take no more connections of a feed, answer what has arrived, and close those that are open."""
-        host = self.hosts[feed]
-        host.accepting = False
-        if not self._bindings[feed].is_inherited:
-            self._bindings[feed].close()
-        host.finish(Goodbye.DRAIN)
-        with anyio.move_on_after(FINISH_LIMIT_S):
-            await host.wait_empty()
-        host.close(Goodbye.DRAIN)
 
     def disconnect(self, feed: Public, number: int) -> bool:
         """Close one connection once what has arrived is answered; say whether there was one of that number."""
@@ -253,8 +243,6 @@ class Listener:
             return FeedState(Public("down"), (), host.paused)
         if host.paused is not None:
             return FeedState(Public("paused"), addresses, host.paused)
-        if not host.accepting:
-            return FeedState(Public("drained"), ())
         if self._is_shut and not binding.is_inherited:
             return FeedState(Public("down"), ())
         if reaching is None or binding.is_open:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.text.charset import CharsetSource, Decoded, Undecodable, codec_name, decode, is_delimiter_safe
+from daemon.hl7listener.text.charset import CharsetSource, Decoded, Undecodable, codec_name, decode
 from daemon.hl7listener.text.content import Content
 from daemon.hl7listener.text.header import BOM, Header, parse_header
 from daemon.hl7listener.text.message import Message
@@ -340,38 +340,6 @@ def test_whatever_is_kept_is_text_without_surrogates_and_replacements(declared: 
 
 
 # -- whether bytes may be cut before they are decoded ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("declared", "codec", "text"), TABLE)
-def test_a_character_set_is_called_delimiter_safe_only_if_no_character_holds_a_delimiter(
-    declared: str, codec: str, text: str
-) -> None:
-    header = parse_header(message(declared, text.encode(codec)))
-    assert isinstance(header, Header)
-    holds = False
-    for point in range(0x80, 0xFFFF):
-        try:
-            encoded = chr(point).encode(codec)
-        except UnicodeEncodeError:
-            continue
-        holds = holds or any(mark in encoded for mark in DELIMITERS)
-    assert is_delimiter_safe(header, Content()) is not holds
-
-
-@pytest.mark.parametrize(
-    ("declared", "default", "safe"),
-    [
-        ("", "cp1252", True),
-        ("", "shift_jis", False),
-        ("ASCII", "big5", False),
-        ("8859/1", "big5", True),
-        ("X", "gb18030", False),
-    ],
-)
-def test_where_nothing_is_declared_the_default_of_the_feed_counts(declared: str, default: str, safe: bool) -> None:  # noqa: FBT001
-    header = parse_header(message(declared, b"x"))
-    assert isinstance(header, Header)
-    assert is_delimiter_safe(header, Content(default)) is safe
 
 
 @given(

@@ -7,8 +7,8 @@ import tracemalloc
 import hl7
 import pytest
 
-from daemon.hl7listener.text.header import BOM, STANDARD, Delimiters, Header, parse_header
-from daemon.hl7listener.text.message import Message, quick_get
+from daemon.hl7listener.text.header import STANDARD, Delimiters, Header, parse_header
+from daemon.hl7listener.text.message import Message
 from daemon.hl7listener.text.path import parse_path
 from daemon.hl7listener.text.segments import split_segments, with_cr_ends
 from tests.support.builders import MARKER, adt
@@ -115,26 +115,6 @@ def test_segment_ends_do_not_change_a_value(path: str, end: str) -> None:
 def test_with_cr_ends_a_message_has_the_same_segments(text: str) -> None:
     found = with_cr_ends(text, "|").split("\r")
     assert [line for line in found if line] == [line for line in split_segments(text, "|") if line]
-
-
-# -- from bytes ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_value_is_read_straight_from_bytes_without_knowing_their_character_set() -> None:
-    data = BOM + "MSH|^~\\&|\rPID|1||Ä1\\T\\^x\r".encode()
-    assert quick_get(data, STANDARD, parse_path("PID-3.1")) == "Ä1&".encode()
-    assert quick_get(data, STANDARD, parse_path("PID-4")) is None
-
-
-def test_a_value_from_bytes_is_the_one_from_text() -> None:
-    for name, data in corpus().items():
-        header = parse_header(data)
-        if not isinstance(header, Header):
-            continue
-        for path in map(parse_path, ("PID-3.1", "PID-5", "MSH-10", "OBX[2]-5", "PV1-19.1")):
-            found = quick_get(data, header.delimiters, path)
-            expected = Message(data.removeprefix(BOM).decode("latin-1"), header.delimiters).get(path)
-            assert found == (None if expected is None else expected.encode("latin-1")), name
 
 
 # -- escapes with more than a letter ---------------------------------------------------------------------------------------
