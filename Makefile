@@ -116,7 +116,7 @@ prove-fuzz: $(VENV)/.dev ## a fuzzer that follows the code, over every part that
 
 # -- upkeep --------------------------------------------------------------------------------------------------------
 
-EXTRAS := --extra demo --extra amqp --extra celery --extra serializers --extra solar --extra django-beat
+EXTRAS := --extra demo --extra amqp --extra celery --extra serializers --extra solar --extra django-beat --extra otel
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 lock: ## compute the pinned requirements anew (needs uv)

@@ -15,9 +15,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from daemon.api import Api
 from daemon.api.health import Check
-from daemon.api.local import LocalApi
 from daemon.audit import Trail
 from daemon.clock import Clock, SystemClock
 from daemon.dispatch import BeatNode, BrokerState, make_dispatcher, wants_beat_node
@@ -31,6 +29,7 @@ from daemon.notify import Notifier
 from daemon.plural import counted
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public, frames, reason
+from daemon.reception import Reception
 from daemon.site import Site
 from daemon.state_dir import StateDir
 from daemon.supervisor import SOFTWARE_ERROR, Supervisor
@@ -99,12 +98,18 @@ class Daemon:
         self._timetable = Timetable(
             site, side, self._dispatcher, clock, self._emit, is_moving=self.is_moving, at=around.at
         )
-        self._local = LocalApi(state_dir, self._intake.resources, clock, self._emit)
-        self._api = Api(
-            settings.api.listen,
-            self.checks,
-            self.metrics.exposition,
+        self._reception = Reception(
+            site,
+            side,
+            self._intake,
+            self._timetable,
+            self._dispatcher,
+            self._trail,
+            clock,
             self._emit,
+            version=own_version(),
+            checks=self.checks,
+            exposition=self.metrics.exposition,
             inherited=around.inherited.get("api", ()),
         )
 
@@ -125,14 +130,14 @@ class Daemon:
         ringing: list[Service] = [self._ringing] if self._ringing is not None else []
         return [
             *broker,
-            self._api,
+            self._reception.api,
             *trail,
             *self._feeds.before_broker,
             self._dispatcher,
             *beat,
             *ringing,
             *self._feeds.behind_broker,
-            self._local,
+            *self._reception.behind_broker,
             *self._schedule.services,
         ]
 

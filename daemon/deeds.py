@@ -32,6 +32,31 @@ class DeedKind(Enum):
     FEED_PAUSED = "feed-paused"
     FEED_RESUMED = "feed-resumed"
     PEER_DISCONNECTED = "peer-disconnected"
+    ENTRY_ADDED = "entry-added"
+    ENTRY_CHANGED = "entry-changed"
+    ENTRY_REMOVED = "entry-removed"
+    ENTRY_PAUSED = "entry-paused"
+    ENTRY_RESUMED = "entry-resumed"
+    ENTRY_RUN = "entry-run"
+    """An entry was run out of turn."""
+    SCHEDULE_HELD = "schedule-held"
+    SCHEDULE_RELEASED = "schedule-released"
+    TASK_SENT = "task-sent"
+    TASK_REVOKED = "task-revoked"
+    TASK_REVEALED = "task-revealed"
+    """Arguments, result or failure of a task were shown."""
+    QUEUE_PURGED = "queue-purged"
+    QUEUE_RESTORED = "queue-restored"
+    QUEUE_REVEALED = "queue-revealed"
+    WORKER_COMMANDED = "worker-commanded"
+    ALERT_SILENCED = "alert-silenced"
+    TOKEN_ADDED = "token-added"  # noqa: S105 - a word, not a secret
+    TOKEN_REMOVED = "token-removed"  # noqa: S105 - the same
+    SIGNED_IN = "signed-in"
+    SIGNED_OUT = "signed-out"
+    SIGN_IN_REFUSED = "sign-in-refused"
+    ACCESS_REFUSED = "access-refused"
+    """Somebody who is known asked for what they may not."""
 
 
 class Outcome(Enum):
@@ -52,6 +77,8 @@ class Deed:
         address: where it came from.
         count: how often, where several are told of at once.
         note: what the one who did it gave as a reason, numbers of messages; in an operator's own words.
+        role: with which role it was done; empty for what no caller did.
+        before, after: what was changed, as it stood and stands; names, states and settings, never contents.
     """
 
     kind: DeedKind
@@ -62,3 +89,6 @@ class Deed:
     address: Public = _NOTHING
     count: int = 1
     note: Public = _NOTHING
+    role: Public = _NOTHING
+    before: Public = _NOTHING
+    after: Public = _NOTHING

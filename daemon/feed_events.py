@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -104,11 +104,16 @@ class FeedUnreached:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A message got its answer. ``code`` is empty when none was due."""
+    """Messages got their answers, all of one code.
+
+    Attributes:
+        code: empty when no answer was due.
+        took_s: how long each waited for it.
+    """
 
     feed: Public
     code: Public
-    took_s: float
+    took_s: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import secrets
 
 from daemon.answering import make_answers
 from daemon.api.health import Check
-from daemon.api.local.table import Resource, table
 from daemon.clock import SECOND_US, Clock
 from daemon.desks import FeedState
 from daemon.dispatch import CelerySide, SiteDispatcher
@@ -111,8 +110,7 @@ class Intake:
             expires_us=lambda feed: self._doors.expires_us(feed.name),
             try_disk=self._try_disk,
         )
-        messages = Messages(site.feeds, self.spool, folder, clock, audit, secret=lambda: site_secret(folder))
-        self.resources: tuple[Resource, ...] = table(self.desk, messages, clock.now_us)
+        self.messages = Messages(site.feeds, self.spool, folder, clock, audit, secret=lambda: site_secret(folder))
 
     @property
     def before_broker(self) -> list[Service]:

@@ -20,6 +20,7 @@ import orjson
 
 from daemon import (
     answer_events,
+    api_events,
     deeds,
     events,
     feed_events,
@@ -98,6 +99,7 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     feed_events.PeerConnected: (Level.DEBUG, "peer.connected"),
     feed_events.PeerGone: (Level.DEBUG, "peer.gone"),
     events.RequestCrashed: (Level.ERROR, "request.crashed"),
+    api_events.RequestDenied: (Level.WARNING, "request.denied"),
     feed_events.ConnectionCrashed: (Level.ERROR, "connection.crashed"),
     feed_events.PeerRefused: (Level.WARNING, "peer.refused"),
     trust_events.NodeRefused: (Level.WARNING, "node.refused"),

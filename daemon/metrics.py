@@ -292,8 +292,9 @@ class Metrics:
                 self._last_message.labels(event.feed),
             )
         count, took, last = known
-        count.inc()
-        took.observe(event.took_s)
+        count.inc(len(event.took_s))
+        for took_s in event.took_s:
+            took.observe(took_s)
         last.set_to_current_time()
 
     def _received(self, event: feed_events.Received) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import traceback
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from pydantic_core import core_schema
 
 from daemon.errors import DaemonError, unwrapped
 
@@ -18,6 +20,12 @@ class Public(str):
     """Text that is safe to show: a configured name, an address, a code, our own words."""
 
     __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Describe itself to pydantic, for documents of what is shown; it is read from nothing."""
+        del source, handler
+        return core_schema.json_or_python_schema(core_schema.str_schema(), core_schema.is_instance_schema(cls))
 
 
 Field: TypeAlias = Public | int | float | bool | Enum | datetime | None

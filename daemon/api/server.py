@@ -1,16 +1,18 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``."""
+"""The API over TCP: every resource and channel there is, on one address."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
+from ssl import SSLContext
 
 import anyio
-import orjson
 from aiohttp import web
 
-from daemon.api.health import Check, readiness
-from daemon.api.problem import CONTENT_TYPE, problem
+from daemon.api.http.access import Access
+from daemon.api.http.resource import Channel, Resource
+from daemon.api.http.serving import Serving, explain
+from daemon.clock import Clock
 from daemon.events import ApiListening
 from daemon.ports import Emit
 from daemon.public import Public
@@ -20,30 +22,44 @@ from daemon.sockets import BACKLOG, address_of, listen
 CLOSE_LIMIT_S = 2.0
 HEADER_LIMIT_BYTES = 8190
 KEEP_ALIVE_S = 15.0
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-_PATHS = ("/healthz", "/readyz", "/metrics")
+HEADERS: Mapping[str, str] = {
+    "Server": "carillon",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""On every answer that does not say otherwise."""
 
 
 class Api:
-    """Serves HTTP on one address of this machine."""
+    """Serves HTTP on one address."""
 
     name = Public("api")
 
     def __init__(
         self,
         address: Address,
-        checks: Callable[[], Sequence[Check]],
-        exposition: Callable[[], bytes],
+        resources: Sequence[Resource],
+        channels: Sequence[Channel],
+        access: Access,
+        clock: Clock,
         emit: Emit,
         *,
         inherited: Sequence[socket.socket] = (),
+        tls: SSLContext | None = None,
     ) -> None:
         """Keep the collaborators; nothing is bound here."""
         self._address = address
-        self._checks = checks
-        self._exposition = exposition
+        self._resources = tuple(resources)
+        self._channels = tuple(channels)
+        self._serving = Serving(access, clock, emit)
         self._emit = emit
         self._inherited = list(inherited)
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self._stop = anyio.Event()
         self.addresses: list[Address] = []
@@ -56,9 +72,8 @@ class Api:
         """
         self._stop = anyio.Event()
         sockets = [one.dup() for one in self._inherited] or [listen(self._address, "api")]
-        app = web.Application(client_max_size=64 * 1024, middlewares=[_explain])
-        handlers = (self._healthz, self._readyz, self._metrics)
-        app.add_routes([web.get(path, handler) for path, handler in zip(_PATHS, handlers, strict=True)])
+        app = web.Application(middlewares=[explain])
+        self._serving.route(app, self._resources, self._channels)
         app.on_response_prepare.append(_harden)
         self._runner = web.AppRunner(
             app,
@@ -71,7 +86,7 @@ class Api:
         await self._runner.setup()
         self.addresses = [address_of(one) for one in sockets]
         for one, address in zip(sockets, self.addresses, strict=True):
-            await web.SockSite(self._runner, one, backlog=BACKLOG).start()
+            await web.SockSite(self._runner, one, backlog=BACKLOG, ssl_context=self._tls).start()
             self._emit(ApiListening(Public(address)))
 
     async def serve(self) -> None:
@@ -84,39 +99,12 @@ class Api:
         runner, self._runner = self._runner, None
         if runner is not None:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT_S + 1):
+                await self._serving.close_lines()
                 await runner.cleanup()
-
-    async def _healthz(self, request: web.Request) -> web.Response:
-        del request  # that it runs is the answer
-        return web.Response(text="alive\n")
-
-    async def _readyz(self, request: web.Request) -> web.Response:
-        del request
-        status, body = readiness(self._checks())
-        return web.Response(
-            status=status, body=orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE), content_type="application/json"
-        )
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        del request
-        return web.Response(body=self._exposition(), headers={"Content-Type": _TEXT})
-
-
-@web.middleware
-async def _explain(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer a path or method there is not with a problem document."""
-    try:
-        return await handler(request)
-    except web.HTTPClientError as refused:
-        body = orjson.dumps(problem(refused.status, _PATHS), option=orjson.OPT_APPEND_NEWLINE)
-        allowed = {name: value for name, value in refused.headers.items() if name == "Allow"}
-        return web.Response(status=refused.status, body=body, content_type=CONTENT_TYPE, headers=allowed)
 
 
 async def _harden(request: web.Request, response: web.StreamResponse) -> None:
     del request
-    response.headers["Server"] = "carillon"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = HEADERS["Server"]

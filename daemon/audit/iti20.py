@@ -51,6 +51,13 @@ _SHAPES = {
     DeedKind.MESSAGE_REVEALED: _Shape(_Code("110110", "Patient Record"), None, "R"),
     DeedKind.MESSAGES_EXPORTED: _Shape(_Code("110106", "Export"), None, "R"),
     DeedKind.MESSAGES_REPLAYED: _Shape(_Code("110106", "Export"), None, "R"),
+    DeedKind.TASK_REVEALED: _Shape(_Code("110110", "Patient Record"), None, "R"),
+    DeedKind.QUEUE_REVEALED: _Shape(_Code("110110", "Patient Record"), None, "R"),
+    DeedKind.SIGNED_IN: _Shape(_Code("110114", "User Authentication"), _Code("110122", "Login"), "E"),
+    DeedKind.SIGNED_OUT: _Shape(_Code("110114", "User Authentication"), _Code("110123", "Logout"), "E"),
+    DeedKind.SIGN_IN_REFUSED: _Shape(_Code("110114", "User Authentication"), _Code("110122", "Login"), "E"),
+    DeedKind.TOKEN_ADDED: _Shape(_ALERT, _Code("110137", "User Security Attributes Changed"), "C"),
+    DeedKind.TOKEN_REMOVED: _Shape(_ALERT, _Code("110137", "User Security Attributes Changed"), "D"),
 }
 _USE = _Shape(_ALERT, _Code("110132", "Use of Restricted Function"), "E")
 _SERIOUS = "4"

@@ -43,6 +43,11 @@ def write_record(deed: Deed, head: Head, at_us: int, iti20: str | None = None) -
         "count": deed.count,
         "note": deed.note[:FIELD_LIMIT],
     }
+    body |= {
+        name: text[:FIELD_LIMIT]
+        for name, text in (("role", deed.role), ("before", deed.before), ("after", deed.after))
+        if text
+    }
     if iti20 is not None:
         body["iti20"] = iti20
     body["prev"] = head.digest

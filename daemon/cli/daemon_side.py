@@ -31,7 +31,7 @@ class DaemonRefused(DaemonError):
 
 
 _LOOK = "look at its log"
-_EXIT_CODES = {403: 77, 404: 65, 409: 75, 422: 65, 500: 70, 503: 75}
+_EXIT_CODES = {400: 65, 403: 77, 404: 65, 409: 75, 412: 75, 413: 65, 422: 65, 429: 75, 500: 70, 501: 69, 503: 75}
 
 
 def ask_daemon(

@@ -28,7 +28,7 @@ def feeds() -> None:
 def list_feeds(*, site_file: Path, as_json: bool) -> None:
     """List the feeds of the running daemon: who is connected, what came, how it was answered, what waits."""
     site = load_or_exit(site_file)
-    found = ask_daemon(site, "GET", "/feeds")["feeds"]
+    found = ask_daemon(site, "GET", "/api/feeds")["feeds"]
     if as_json:
         click.echo(json_text(found))
         return
@@ -47,7 +47,7 @@ def list_feeds(*, site_file: Path, as_json: bool) -> None:
 @json_option()
 def show(*, site_file: Path, name: str, as_json: bool) -> None:
     """Show one feed: connections, deviations and what to tell the sender, refusals, the last hour."""
-    found = ask_daemon(load_or_exit(site_file), "GET", f"/feeds/{_part(name)}")
+    found = ask_daemon(load_or_exit(site_file), "GET", f"/api/feeds/{_part(name)}")
     if as_json:
         click.echo(json_text(found))
         return
@@ -82,7 +82,7 @@ def pause(*, site_file: Path, name: str, policy: str, span: str | None, until: s
             message = f"--until {until} is over"
             raise click.UsageError(message)
     fields = {"policy": policy, "until_us": until_us, "note": note}
-    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/feeds/{_part(name)}/pause", fields))
+    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/pause", fields))
 
 
 @feeds.command()
@@ -90,7 +90,7 @@ def pause(*, site_file: Path, name: str, policy: str, span: str | None, until: s
 @click.argument("name")
 def resume(*, site_file: Path, name: str) -> None:
     """Take messages again."""
-    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/feeds/{_part(name)}/resume", {}))
+    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/resume", {}))
 
 
 @feeds.command()
@@ -102,7 +102,7 @@ def drain(*, site_file: Path, name: str) -> None:
     A daemon behind a balancer is taken out like this before its machine goes down; ``resume`` brings it back.
     """
     fields = {"policy": "close", "note": "drained"}
-    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/feeds/{_part(name)}/pause", fields))
+    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/pause", fields))
 
 
 @feeds.command()
@@ -111,7 +111,7 @@ def drain(*, site_file: Path, name: str) -> None:
 @click.argument("number", type=int)
 def disconnect(*, site_file: Path, name: str, number: int) -> None:
     """Close connection NUMBER of a feed, as `show` numbers them. What has arrived is still answered."""
-    ask_daemon(load_or_exit(site_file), "POST", f"/feeds/{_part(name)}/disconnect", {"number": number})
+    ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/disconnect", {"number": number})
     click.echo(f"{name}: connection {number} is closed", err=True)
 
 

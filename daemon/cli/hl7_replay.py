@@ -76,7 +76,7 @@ def replay(
         already = f"; {enqueued} of them became tasks before" if enqueued else ""
         confirm(f"Replay {counted(len(found), 'message')}{already}?", yes=yes)
     fields = {"to_feed": to_feed, "deidentify": deidentify, "reason": reason}
-    _again(site, "/messages/replay", found, fields, rate, as_json=as_json)
+    _again(site, "/api/messages/replay", found, fields, rate, as_json=as_json)
 
 
 @click.command()
@@ -91,7 +91,7 @@ def release(*, site_file: Path, filters: Filters, rate: float | None, as_json: b
     if not filters.sequences:
         filters = Filters((), replace(filters.query, state=State.PARKED))
     found = _chosen(site, filters)
-    _again(site, "/messages/release", found, {}, rate, as_json=as_json)
+    _again(site, "/api/messages/release", found, {}, rate, as_json=as_json)
 
 
 def _chosen(site: Site, filters: Filters) -> list[Found]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ import pytest
 
 from daemon import events
 from daemon.api import Api
-from daemon.api.health import Check
+from daemon.api.health import Check, health_resources
 from daemon.api.server import CLOSE_LIMIT_S, HEADER_LIMIT_BYTES
+from daemon.clock import SystemClock
 from daemon.composition import Daemon, Surroundings
 from daemon.errors import ListenFailed
 from daemon.metrics import CONTENT_TYPE, Metrics
@@ -25,6 +26,7 @@ from daemon.notify import Notifier
 from daemon.public import Public
 from daemon.settings.values import Address
 from daemon.site import check_site
+from tests.support.api_serving import SaidAccess
 from tests.support.builders import ADT_FEED, MARKER, site_text, write_site
 from tests.support.systemd import bound
 
@@ -58,7 +60,8 @@ class Served:
     api: Api = field(init=False)
 
     def __post_init__(self) -> None:
-        self.api = Api(ANYWHERE, lambda: self.checks, self.metrics.exposition, self.said.append)
+        resources = health_resources(lambda: self.checks, self.metrics.exposition)
+        self.api = Api(ANYWHERE, resources, (), SaidAccess(), SystemClock(), self.said.append)
 
     async def ask(self, path: str, method: str = "GET", **options: Any) -> Answer:
         async with (
@@ -162,7 +165,9 @@ async def test_an_unknown_path_is_a_problem_document_that_says_what_there_is(ser
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
-        "detail": "this version answers /healthz, /readyz and /metrics",
+        "code": "not-found",
+        "detail": "nothing of the kind can be asked here",
+        "hint": "GET /api/openapi.json lists what can be",
     }
 
 
@@ -194,10 +199,11 @@ async def test_what_is_no_proper_request_is_refused_and_the_next_one_answered(
 
 
 async def test_a_bug_in_a_check_is_an_answer_without_a_word_of_it(served: Served) -> None:
-    def broken() -> Sequence[Check]:
-        raise ValueError(MARKER)
+    class Broken(list[Check]):
+        def __iter__(self) -> Iterator[Check]:
+            raise ValueError(MARKER)
 
-    served.api._checks = broken
+    served.checks = Broken()
     answer = await served.ask("/readyz")
     assert answer.status == 500
     assert MARKER not in answer.text
@@ -216,7 +222,7 @@ async def test_where_it_listens_is_told(served: Served) -> None:
 async def test_a_taken_port_is_refused_with_a_sentence() -> None:
     with bound() as taken:
         address = Address("127.0.0.1", taken.getsockname()[1])
-        api = Api(address, list, bytes, lambda _: None)
+        api = Api(address, (), (), SaidAccess(), SystemClock(), lambda _: None)
         with pytest.raises(ListenFailed, match=f"api: cannot listen on {address}"):
             await api.open()
         await api.drain()
@@ -248,7 +254,8 @@ async def test_a_client_that_keeps_its_connection_open_does_not_hold_up_the_drai
 
 async def test_inherited_sockets_are_served_and_left_listening_for_the_next_process() -> None:
     with bound() as one, bound() as other:
-        api = Api(ANYWHERE, lambda: [UP], lambda: b"", lambda _: None, inherited=[one, other])
+        resources = health_resources(lambda: [UP], lambda: b"")
+        api = Api(ANYWHERE, resources, (), SaidAccess(), SystemClock(), lambda _: None, inherited=[one, other])
         for _ in range(2):
             await api.open()
             assert [address.port for address in api.addresses] == [one.getsockname()[1], other.getsockname()[1]]

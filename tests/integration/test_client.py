@@ -184,7 +184,7 @@ async def test_a_sent_event_is_published_before_the_message_can_be_taken(valkey:
         tasks.start_soon(receiver.run)
         await until(lambda: bool(valkey.client.pubsub_numpat()))
         sent = await client.send("app.task", queue="q")
-        await receiver.changed(0)
+        await until(lambda: state.task(sent.task_id) is not None)
         task = state.task(sent.task_id)
         assert task is not None
         assert (task.name, task.state, task.routing_key) == ("app.task", "PENDING", "q")

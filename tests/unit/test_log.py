@@ -201,7 +201,7 @@ def test_no_event_can_hold_text_that_may_not_be_shown() -> None:
 
 def test_events_that_only_count_make_no_line() -> None:
     paper = Paper(level=Level.DEBUG)
-    paper.log(feed_events.Answered(ADT, Public("AA"), 0.001))
+    paper.log(feed_events.Answered(ADT, Public("AA"), [0.001]))
     paper.log(events.Committed(3, 0.001))
     paper.log(object())
     assert paper.lines == []

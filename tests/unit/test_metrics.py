@@ -111,7 +111,7 @@ BUSY: tuple[object, ...] = (
     schedule_events.OccurrenceBlocked(BELL, START_US, Public("key")),
     schedule_events.OccurrenceRepeated(BELL, START_US, had_run=False),
     schedule_events.EntryPlanned(BELL, START_US),
-    feed_events.Answered(ADT, Public("AA"), 0.001),
+    feed_events.Answered(ADT, Public("AA"), [0.001]),
     feed_events.PeerConnected(ADT, 4),
     feed_events.PeerGone(ADT, 3, Goodbye.PEER, 7),
     feed_events.PeerRefused(ADT, Goodbye.LIMIT),
@@ -225,7 +225,7 @@ def test_no_series_tells_when_it_was_made() -> None:
         (BUSY[6], "entry_next_timestamp_seconds", {"entry": "bell"}, START_US / SECOND_US),
         (schedule_events.EntryPlanned(BELL, None), "entry_next_timestamp_seconds", {"entry": "bell"}, float("inf")),
         (BUSY[7], "feed_acks_total", {"feed": "adt", "code": "AA"}, 1),
-        (feed_events.Answered(ADT, Public(""), 0.001), "feed_acks_total", {"feed": "adt", "code": ""}, 1),
+        (feed_events.Answered(ADT, Public(""), [0.001]), "feed_acks_total", {"feed": "adt", "code": ""}, 1),
         (BUSY[7], "feed_ack_seconds_sum", {"feed": "adt"}, 0.001),
         (BUSY[8], "feed_connections", {"feed": "adt"}, 4),
         (BUSY[9], "feed_connections", {"feed": "adt"}, 3),
@@ -344,7 +344,7 @@ def test_an_event_nobody_counts_moves_nothing() -> None:
 def storm(count: int) -> Iterator[object]:
     """Let much happen, each time with other numbers, instants and texts of ours."""
     for number in range(count):
-        yield feed_events.Answered(ADT, Public("AA"), number / 7)
+        yield feed_events.Answered(ADT, Public("AA"), [number / 7])
         yield events.MessageParked(ADT, number, Public(f"reason {number}"))
         yield feed_events.PeerGone(ADT, number, Goodbye.RESET, number)
         yield events.BrokerLost(BROKER, Public(f"code {number}"), Public(f"reason {number}"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from daemon.hl7listener.ack.answering import AckMode
 from daemon.hl7listener.judging.verdict import Verdict
 from daemon.hl7listener.text.header import Header
+from daemon.public import Public
 
 _ALWAYS, _NEVER, _SUCCESS, _ERROR = b"AL", b"NE", b"SU", b"ER"
 _CONDITIONS = frozenset((b"", _ALWAYS, _NEVER, _SUCCESS, _ERROR))
@@ -19,14 +20,16 @@ class Code:
     family: str
     letter: str
     text: bytes = field(init=False)
+    shown: Public = field(init=False)
 
     def __post_init__(self) -> None:
-        """Write it once: it is sent with each message."""
-        object.__setattr__(self, "text", (self.family + self.letter).encode())
+        """Write it once: it is sent with each message, and counted."""
+        object.__setattr__(self, "shown", Public(self.family + self.letter))
+        object.__setattr__(self, "text", self.shown.encode())
 
     def __str__(self) -> str:
         """Write the two letters."""
-        return self.family + self.letter
+        return self.shown
 
 
 _ANSWERED = [verdict for verdict in Verdict if verdict is not Verdict.SILENT]

@@ -31,6 +31,9 @@ from daemon.public import Public, reason
 BREATHER_ROWS = 8
 """After so many messages made ready, whatever else waits for the event loop gets its turn."""
 
+PACE_S = 0.005
+"""Between the beginnings of two pushes, unless so much waits that a push is full: one costs as much as thirty messages."""
+
 SETTLE_EVERY_S = 0.25
 COMPARE_EVERY_S = 5.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 5.0
@@ -80,6 +83,7 @@ class Lane:
         self._changed = anyio.Event()
         self._progress = anyio.Event()
         self._tail = Tail()
+        self._is_pacing = False
         self.restart()
 
     def restart(self) -> None:
@@ -88,7 +92,7 @@ class Lane:
         self._holding.forget()
         self._is_behind = True
         self._place = Place()
-        self._settled_at_s = 0.0
+        self._settled_at_s = self._pushed_at_s = 0.0
         self._compared_at_s: float | None = None
         self._newest = 0
         self._told_empty = False
@@ -115,7 +119,8 @@ class Lane:
         self._newest = rows[-1].seq
         if not self._is_behind and not self._tail.extend(rows):
             self._is_behind = True
-        self.wake()
+        if not self._is_pacing or self._is_behind or len(self._tail) >= BATCH_ROWS:
+            self.wake()
 
     def wake(self) -> None:
         """Have the lane look again."""
@@ -142,6 +147,7 @@ class Lane:
         while not self._is_stopping():
             try:
                 await self._begin()
+                await self._pace()
                 rows = await self._next_rows()
                 self._is_unreadable = False
                 if rows:
@@ -208,6 +214,18 @@ class Lane:
             return
         self._settle(now=True)
 
+    async def _pace(self) -> None:
+        """Let messages gather while they come faster than pushes are worth; nobody must wait for the push itself."""
+        left_s = self._pushed_at_s + PACE_S - self._clock.monotonic_s()
+        if left_s <= 0 or self._is_behind or len(self._tail) >= BATCH_ROWS or self._handover is not None:
+            return
+        self._changed, self._is_pacing = anyio.Event(), True
+        try:
+            with anyio.move_on_after(left_s):
+                await self._changed.wait()
+        finally:
+            self._is_pacing = False
+
     async def _sleep(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
             while not self._is_stopping():
@@ -225,6 +243,7 @@ class Lane:
 
     async def _push(self, rows: list[Row]) -> None:
         epoch, place = rows[0].epoch, self._place
+        self._pushed_at_s = self._clock.monotonic_s()
         if epoch not in place.marks:
             cursor = place.cursor
             await self._agree(self._reconciler.compare(place))

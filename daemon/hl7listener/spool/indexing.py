@@ -19,16 +19,28 @@ PAUSE_S = 0.05
 """Between steps while there is more: the search may lag behind a burst, the answers to senders may not."""
 
 IDLE_S = 0.5
+BUSY_PER_S = 300
+"""So many messages a second leave the index no room: what is not in it is scanned."""
+
+LAG_MOST_S = 30.0
+"""After so long it goes on all the same."""
+
 TRIM_EVERY_S = 60.0
 AGAIN_S = 30.0
 
 
 async def index_always(
-    folder: Path, spool_file: str, monotonic_s: Callable[[], float], emit: Emit, *, has_patients: bool
+    folder: Path,
+    spool_file: str,
+    monotonic_s: Callable[[], float],
+    emit: Emit,
+    *,
+    arrived: Callable[[], int],
+    has_patients: bool,
 ) -> None:
     """Take in what is stored, and forget what is pruned; ends with its task.
 
-    A failure costs the search and nothing else: it is reported, and tried again.
+    A failure costs the search and nothing else: it is reported, and tried again. ``arrived`` counts the messages that came.
     """
     thread = anyio.CapacityLimiter(1)
     has_warned = False
@@ -38,7 +50,7 @@ async def index_always(
             index = await anyio.to_thread.run_sync(
                 lambda: SearchIndex(folder, spool_file, has_patients=has_patients), limiter=thread
             )
-            await _keep_up(index, monotonic_s, thread)
+            await _keep_up(index, monotonic_s, arrived, thread)
         except (sqlite3.Error, OSError) as error:
             if not has_warned:
                 what = getattr(error, "sqlite_errorname", type(error).__name__)
@@ -51,12 +63,26 @@ async def index_always(
         await anyio.sleep(AGAIN_S)
 
 
-async def _keep_up(index: SearchIndex, monotonic_s: Callable[[], float], thread: anyio.CapacityLimiter) -> None:
+async def _keep_up(
+    index: SearchIndex,
+    monotonic_s: Callable[[], float],
+    arrived: Callable[[], int],
+    thread: anyio.CapacityLimiter,
+) -> None:
     """Index until the file is no longer in its place."""
-    trimmed_at_s = monotonic_s()
+    looked_at_s = trimmed_at_s = level_at_s = monotonic_s()
+    before = arrived()
     while await anyio.to_thread.run_sync(index.is_in_place, limiter=thread):
+        now_s, now = monotonic_s(), arrived()
+        is_busy = now - before > BUSY_PER_S * (now_s - looked_at_s)
+        looked_at_s, before = now_s, now
+        if is_busy and now_s - level_at_s < LAG_MOST_S:
+            await anyio.sleep(IDLE_S)
+            continue
         count = await anyio.to_thread.run_sync(index.advance, ROWS, limiter=thread)
-        if monotonic_s() - trimmed_at_s >= TRIM_EVERY_S:
-            trimmed_at_s = monotonic_s()
+        if not count:
+            level_at_s = now_s
+        if now_s - trimmed_at_s >= TRIM_EVERY_S:
+            trimmed_at_s = now_s
             await anyio.to_thread.run_sync(index.trim, limiter=thread)
         await anyio.sleep(PAUSE_S if count else IDLE_S)

@@ -81,7 +81,7 @@ class Spool:
         self._patient_search = patient_search
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
-        self._queued = 0
+        self._queued = self._arrived = 0
         self._gathered: list[Store] = []
         self._committed_at_s = 0.0
 
@@ -142,6 +142,7 @@ class Spool:
                     FILE,
                     self._clock.monotonic_s,
                     self._emit,
+                    arrived=lambda: self._arrived,
                     has_patients=self._patient_search,
                 )
             )
@@ -218,6 +219,7 @@ class Spool:
         if not self._queued:
             self._committed_at_s = self._clock.monotonic_s()
         self._queued += 1
+        self._arrived += 1
         if not self._gathered:
             asyncio.get_running_loop().call_soon(self._pass_on)
         self._gathered.append(Store(arrival, done))

@@ -146,14 +146,15 @@ class Tallies:
                 hear(tally, event)
 
     def _answered(self, tally: FeedTally, event: feed_events.Answered) -> None:
-        now_us = self._now_us()
-        tally.codes[event.code] = tally.codes.get(event.code, 0) + 1
-        tally.latencies.add(event.took_s)
-        tally.minutes.add(now_us)
-        if event.took_s > tally.slow_from_s:
-            tally.slow_minutes.add(now_us)
+        now_us, count = self._now_us(), len(event.took_s)
+        tally.codes[event.code] = tally.codes.get(event.code, 0) + count
+        for took_s in event.took_s:
+            tally.latencies.add(took_s)
+            if took_s > tally.slow_from_s:
+                tally.slow_minutes.add(now_us)
+        tally.minutes.add(now_us, count)
         if event.code[1:] in _NEGATIVE:
-            tally.refused_minutes.add(now_us)
+            tally.refused_minutes.add(now_us, count)
         last_us = tally.last_us
         if self.heard is not None and (now_us - last_us >= SECOND_US or now_us // HOUR_US != last_us // HOUR_US):
             self.heard(event.feed, last_us, now_us)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import anyio
 
-from daemon.feed_events import Answered, ConnectionCrashed
+from daemon.feed_events import ConnectionCrashed
 from daemon.hl7listener.judging.finding import Finding, Reason, judge_oversized
 from daemon.hl7listener.peers.identity import Identity
 from daemon.hl7listener.spool import NotStored, Stored
@@ -299,7 +299,7 @@ class Connection(asyncio.Protocol):
         if transport is not None and not transport.is_closing():
             self._outlet.settle(taken, answer, host.waiting)
             took_s = host.clock.monotonic_s() - begun_at_s
-            host.emit(Answered(host.feed.name, Public(taken.codes[0]) if taken.codes else _NO_ANSWER, took_s))
+            host.answered(taken.codes[0].shown if taken.codes else _NO_ANSWER, took_s)
             if taken.closes:
                 self.finish(Goodbye.UNANSWERED)
         if not self._reading:

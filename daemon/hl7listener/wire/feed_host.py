@@ -13,7 +13,7 @@ import anyio
 
 from daemon.clock import Clock
 from daemon.desks import PausePolicy
-from daemon.feed_events import Deviated, PeerConnected, PeerGone, PeerRefused, SenderStrays
+from daemon.feed_events import Answered, Deviated, PeerConnected, PeerGone, PeerRefused, SenderStrays
 from daemon.hl7listener.ack.answers import Waiting
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.judging.verdict import Reason
@@ -109,6 +109,7 @@ class FeedHost:
         self._numbers = itertools.count(1)
         self._deviations = Deviations()
         self._told = Recently()
+        self._answered: dict[Public, list[float]] = {}
         self._changed = anyio.Event()
         if waiting is not None:
             waiting.on_room(self.adjust)
@@ -139,6 +140,17 @@ class FeedHost:
         if not is_ordinary(arrival, answer):
             for event in events_of(arrival, answer, self.feed, sender):
                 self.emit(event)
+
+    def answered(self, code: Public, took_s: float) -> None:
+        """Count an answer, to be told of once all are written whose messages went to disk together."""
+        if not self._answered:
+            asyncio.get_running_loop().call_soon(self._tell_answered)
+        self._answered.setdefault(code, []).append(took_s)
+
+    def _tell_answered(self) -> None:
+        answered, self._answered = self._answered, {}
+        for code, took_s in answered.items():
+            self.emit(Answered(self.feed.name, code, took_s))
 
     def hold(self, delta_bytes: int) -> bool:
         """Account for bytes held in memory; say whether there is still room."""

@@ -15,6 +15,7 @@ from daemon.hl7listener.spool.rows import Done
 from daemon.hl7listener.wire.report import Habits
 from daemon.hl7listener.wire.taking import Taking
 from daemon.ports import Emit, FaultPoint
+from daemon.public import Public
 
 
 class Host(Protocol):
@@ -36,6 +37,10 @@ class Host(Protocol):
 
     def settled(self, arrival: Arrival, answer: Stored, sender: Identity) -> None:
         """Count a block that is stored, and tell what is to be told of it."""
+        ...
+
+    def answered(self, code: Public, took_s: float) -> None:
+        """Count an answer; ``code`` is empty if none was due."""
         ...
 
     def may_read(self, connection: Any) -> bool:

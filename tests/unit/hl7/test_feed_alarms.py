@@ -85,9 +85,9 @@ def test_events_are_counted_where_they_belong() -> None:
     clock = SetClock()
     tallies = Tallies({"adt": 1.0}, clock.now_us)
     for event in (
-        Answered(ADT, Public("AA"), 0.002),
-        Answered(ADT, Public("AE"), 2.0),
-        Answered(Public("other"), Public("AA"), 0.1),
+        Answered(ADT, Public("AA"), [0.002]),
+        Answered(ADT, Public("AE"), [2.0]),
+        Answered(Public("other"), Public("AA"), [0.1]),
         Quarantined(ADT, Reason.NO_MSH),
         Resent(ADT),
         PeerRefused(ADT, Goodbye.LIMIT),

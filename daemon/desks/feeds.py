@@ -1,4 +1,4 @@
-"""What the API and the commands need of the feeds: protocols, the values that pass through them, and how they refuse.
+"""What the API and the commands need of the feeds: a protocol, and the values that pass through it.
 
 Instants are microseconds since the epoch. Everything here may be shown: nothing of a message is in it.
 """
@@ -8,33 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Protocol
 
-from daemon.errors import DaemonError
 from daemon.public import Public
-
-
-class DeskRefused(DaemonError):
-    """What is asked for cannot be done."""
-
-    code = "refused"
-    exit_code = 65
-    status: ClassVar[int] = 422
-
-
-class NotThere(DeskRefused):
-    """There is no feed, connection or message of that name."""
-
-    code = "not-there"
-    status = 404
-
-
-class NotNow(DeskRefused):
-    """It cannot be done as things stand."""
-
-    code = "not-now"
-    exit_code = 75
-    status = 409
 
 
 class FeedState(Enum):
@@ -211,50 +187,5 @@ class FeedDesk(Protocol):
 
         Raises:
             NotThere: there is no such feed or connection.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """Have stored messages handed on once more.
-
-    Attributes:
-        sequences: of the messages, at most 1,000, in the order in which they are to be handed on.
-        to_feed: whose routes judge them; ``None``: of the feed each came in by.
-        is_deidentified: whether what could name a patient is replaced first; needs ``to_feed``.
-    """
-
-    sequences: Sequence[int]
-    to_feed: str | None = None
-    is_deidentified: bool = False
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What became of a replay: new sequence numbers by old ones, and why others were left out."""
-
-    stored: Mapping[int, int]
-    left_out: Mapping[int, Public]
-
-
-class MessageDesk(Protocol):
-    """Stored messages, handed on once more."""
-
-    async def replay(self, replay: Replay, who: Public) -> Replayed:
-        """Store messages anew, as they came; each becomes a task of its own.
-
-        Raises:
-            NotThere: there is no such feed.
-            NotNow: nothing can be stored at present.
-        """
-        ...
-
-    async def release(self, sequences: Sequence[int], who: Public) -> Replayed:
-        """Hand parked messages on once more.
-
-        Raises:
-            NotNow: nothing can be stored at present.
         """
         ...

@@ -1,0 +1,65 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.api.health.check import Check, readiness
+from daemon.api.http.answer import Answer
+from daemon.api.http.asked import Asked
+from daemon.api.http.caller import Role
+from daemon.api.http.resource import Resource
+
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """One thing that must hold."""
+
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the daemon can do its work: ``ready`` or ``not-ready``, and why."""
+
+    status: str
+    checks: Mapping[str, CheckAnswer]
+
+
+def health_resources(checks: Callable[[], Sequence[Check]], exposition: Callable[[], bytes]) -> tuple[Resource, ...]:
+    """List what probes ask."""
+
+    async def healthz(asked: Asked) -> Any:
+        del asked  # that it runs is the answer
+        return b"alive\n"
+
+    async def readyz(asked: Asked) -> Any:
+        del asked
+        status, body = readiness(checks())
+        return Answer(body, status)
+
+    async def metrics(asked: Asked) -> Any:
+        del asked
+        return exposition()
+
+    return (
+        Resource(
+            "GET", "/healthz", healthz, "Say whether the event loop lives", "health", Role.NOBODY, media_type=_TEXT
+        ),
+        Resource(
+            "GET",
+            "/readyz",
+            readyz,
+            "Say whether the daemon can do its work: 200 or 503",
+            "health",
+            Role.NOBODY,
+            answers=Readiness,
+        ),
+        Resource("GET", "/metrics", metrics, "Metrics for Prometheus", "health", Role.NOBODY, media_type=_METRICS),
+    )

@@ -1,0 +1,84 @@
+"""Repeated creations are one (draft-ietf-httpapi-idempotency-key-header): what was answered is kept for a day, a bounded number.
+
+Kept in memory: after a restart a repeated request is a new one. What must be done once for ever has a stable id of its own.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
+
+from daemon.api.http.answer import Answer
+from daemon.desks import NotNow
+
+KEYS_LIMIT = 2000
+KEY_LIMIT = 255
+KEPT_S = 86_400.0
+
+
+class KeyReused(NotNow):
+    """The same key came with another request."""
+
+    code = "idempotency-key-reused"
+    status = 422
+
+
+class KeyInUse(NotNow):
+    """The first request under the key is not answered yet."""
+
+    code = "idempotency-key-in-use"
+
+
+@dataclass(slots=True)
+class _Kept:
+    print: bytes
+    at_s: float
+    answer: Answer | None = None
+
+
+class Idempotency:
+    """Remembers creations by caller and key. Not for use from several threads."""
+
+    def __init__(self, *, keys_limit: int = KEYS_LIMIT) -> None:
+        """Remember nothing yet."""
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._keys_limit = keys_limit
+
+    def begin(self, who: str, key: str, request: bytes, now_s: float) -> Answer | None:
+        """Say what was answered to this request before; ``None``: it is new, and now under way.
+
+        Raises:
+            KeyReused: another request came under the key.
+            KeyInUse: the first one is not answered yet.
+        """
+        self._forget(now_s)
+        print_ = sha256(request).digest()
+        kept = self._kept.get((who, key))
+        if kept is None:
+            self._kept[who, key] = _Kept(print_, now_s)
+            return None
+        if kept.print != print_:
+            message = "this Idempotency-Key came with another request"
+            raise KeyReused(message, hint="draw a new key for each creation")
+        if kept.answer is None:
+            message = "the first request under this Idempotency-Key is not answered yet"
+            raise KeyInUse(message)
+        return kept.answer
+
+    def end(self, who: str, key: str, answer: Answer | None) -> None:
+        """Keep what was answered; ``None``: nothing came of it, and it may be tried again."""
+        kept = self._kept.get((who, key))
+        if kept is None:
+            return
+        if answer is None:
+            del self._kept[who, key]
+        else:
+            kept.answer = answer
+
+    def _forget(self, now_s: float) -> None:
+        while self._kept:
+            name, eldest = next(iter(self._kept.items()))
+            if now_s - eldest.at_s < KEPT_S and len(self._kept) < self._keys_limit:
+                return
+            del self._kept[name]
