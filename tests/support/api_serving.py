@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import anyio
 from aiohttp import web
+from multidict import CIMultiDict
 
 from daemon.api import Api
 from daemon.api.http.caller import NOBODY, Caller, Capability, Means, Role
@@ -44,7 +45,7 @@ class Reply:
     """What came back."""
 
     status: int
-    headers: dict[str, str]
+    headers: CIMultiDict[str]
     text: str
 
     @property
@@ -69,7 +70,7 @@ class Asking:
     ) -> Reply:
         headers = {**({CALLER_HEADER: caller} if caller else {}), **options.pop("headers", {})}
         async with self.http.request(method, f"{self.url}{path}", json=json, headers=headers, **options) as response:
-            return Reply(response.status, dict(response.headers), await response.text())
+            return Reply(response.status, CIMultiDict(response.headers), await response.text())
 
     async def post(self, path: str, json: Any = None, *, caller: str = ADMIN, **options: Any) -> Reply:
         return await self.ask(path, "POST", caller=caller, json=json, **options)

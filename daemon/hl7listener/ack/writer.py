@@ -50,6 +50,8 @@ def acknowledge(
         ack_type: how MSH-9 is written.
         expected: MSA-4, the sequence number that should come next; ``None`` outside the sequence-number protocol.
     """
+    if len(codes) == 1:  # nearly all there are
+        return frame(_message(finding, codes[0], stamp, new_control_id(), ack_type, expected))
     return b"".join([frame(_message(finding, code, stamp, new_control_id(), ack_type, expected)) for code in codes])
 
 

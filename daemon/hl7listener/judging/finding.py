@@ -115,10 +115,12 @@ def headerless(reason: Reason, no_header: NoHeader) -> Finding:
 
 def is_acknowledgement(data: bytes, header: Header) -> bool:
     """Say whether a message answers another: answering it in turn would never end (HL7 v2.5 2.9.2)."""
-    name = b"MSA" + header.delimiters.field
-    if header.message_type == "ACK" or b"\r" + name in data:
+    if header.message_type == "ACK":
         return True
-    return b"\n" + name in data and header.delimiters.end is not SegmentEnd.CR
+    if b"MSA" not in data:  # most are not, and looking for more takes longer
+        return False
+    name = b"MSA" + header.delimiters.field
+    return b"\r" + name in data or (b"\n" + name in data and header.delimiters.end is not SegmentEnd.CR)
 
 
 def _whole_fields(prefix: bytes) -> bytes:

@@ -28,7 +28,7 @@ from daemon.keys import feed_ledger
 from daemon.ports import Bell, Dispatcher, Emit, FaultPoint, Order, Settled, Settlement
 from daemon.public import Public, reason
 
-BREATHER_ROWS = 8
+BREATHER_ROWS = 16
 """After so many messages made ready, whatever else waits for the event loop gets its turn."""
 
 PACE_S = 0.005

@@ -85,7 +85,7 @@ def test_events_are_counted_where_they_belong() -> None:
     clock = SetClock()
     tallies = Tallies({"adt": 1.0}, clock.now_us)
     for event in (
-        Answered(ADT, Public("AA"), [0.002]),
+        Answered(ADT, Public("AA"), [0.002, 0.003]),
         Answered(ADT, Public("AE"), [2.0]),
         Answered(Public("other"), Public("AA"), [0.1]),
         Quarantined(ADT, Reason.NO_MSH),
@@ -96,10 +96,10 @@ def test_events_are_counted_where_they_belong() -> None:
     ):
         tallies.hear(event)
     tally = tallies.feeds["adt"]
-    assert (tally.codes, tally.messages, tally.negative) == ({"AA": 1, "AE": 1}, 2, 1)
+    assert (tally.codes, tally.messages, tally.negative) == ({"AA": 2, "AE": 1}, 3, 1)
     assert (tally.quarantined, tally.resent) == ({"no-msh": 1}, 1)
     assert (tally.refused, tally.waiting) == ({Goodbye.LIMIT.value: 1}, 7)
-    assert rates(tally, clock.now_us() + MINUTE_US).last_minute == 2
+    assert rates(tally, clock.now_us() + MINUTE_US).last_minute == 3
 
 
 class Scene:
@@ -123,7 +123,7 @@ class Scene:
         return self.events[before:]
 
     def message(self, code: str = "AA", took_s: float = 0.001) -> None:
-        self.watch.hear(Answered(ADT, Public(code), took_s))
+        self.watch.hear(Answered(ADT, Public(code), [took_s]))
 
 
 def test_silence_raises_one_alarm_and_a_message_ends_it(tmp_path: Path) -> None:
