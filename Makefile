@@ -68,7 +68,8 @@ demo: $(VENV)/.demo ## embedded Valkey, a stock Celery worker, the daemon and a 
 
 # -- proof ---------------------------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev $(SERIES_READY) ## every test, with real brokers and real workers
+test: $(VENV)/.dev $(SERIES_READY) ## every test, with real brokers, workers and browser
+	@sh tests/support/packages.sh
 	@$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.dev ## the tests that need no other process

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks import (
+    api,
     beside_beat,
     burst,
     control,
@@ -38,6 +39,7 @@ ALL: dict[str, Callable[[], Sequence[Bound | Comparison] | None]] = {
     "results": results.run,
     "spool": spool.run,
     "listener": listener.run,
+    "api": api.run,
 }
 
 

@@ -22,9 +22,11 @@ from daemon.dispatch import BeatNode, BrokerState, make_dispatcher, wants_beat_n
 from daemon.embedded_broker import EmbeddedBroker
 from daemon.errors import BrokerDown
 from daemon.events import BrokerLost, DaemonReady, DaemonStopping, ServiceCrashed, Warned
+from daemon.health import history_check, settings_hash
 from daemon.intake import STALL_LIMIT_S, Intake
 from daemon.lifecycle import Service
-from daemon.metrics import Metrics
+from daemon.metrics import Metrics, Switches
+from daemon.metrics.loop_lag import LoopLag
 from daemon.notify import Notifier
 from daemon.plural import counted
 from daemon.ports import Emit, FaultPoint, no_fault
@@ -34,6 +36,7 @@ from daemon.site import Site
 from daemon.state_dir import StateDir
 from daemon.supervisor import SOFTWARE_ERROR, Supervisor
 from daemon.timetable import Timetable, make_ringing
+from daemon.tracing import make_tracing
 
 REQUIRE_LIMIT_S = 10.0
 
@@ -57,6 +60,16 @@ def own_version() -> Public:
         return Public("uninstalled")
 
 
+def _metrics_of(site: Site) -> Metrics:
+    return Metrics(
+        own_version(),
+        entries=len(site.entries),
+        feeds=len(site.feeds),
+        settings_hash=settings_hash(site.settings),
+        switches=Switches(**site.settings.metrics.model_dump()),
+    )
+
+
 class Daemon:
     """Everything one process runs."""
 
@@ -70,9 +83,10 @@ class Daemon:
         self._site = site
         self._intake: Intake | None = None
         self._timetable: Timetable | None = None
+        self._hearers: list[Emit] = []
         self._around = around
         self._clock = clock = around.clock
-        self.metrics = Metrics(own_version(), entries=len(site.entries), feeds=len(site.feeds))
+        self.metrics = _metrics_of(site)
         state_dir = settings.site.state_dir
         self._trail = Trail(state_dir, settings.site.name, settings.audit, clock, self._emit)
         self._embedded = (
@@ -81,7 +95,9 @@ class Daemon:
         own_url = self._embedded.place.own_url if self._embedded is not None else None
         side = site.celery.beside(own_url)
         name = settings.site.name
-        self._dispatcher = make_dispatcher(side, name, state_dir, clock, self._emit, at=around.at)
+        self._tracing = make_tracing(settings, own_version(), clock, self._emit)
+        tracer = None if self._tracing is None else self._tracing[0]
+        self._dispatcher = make_dispatcher(side, name, state_dir, clock, self._emit, at=around.at, tracer=tracer)
         self._beat = BeatNode(side, self.is_moving) if wants_beat_node(side) else None
         self._ringing = make_ringing(site, side, self._emit)
         self._intake = Intake(
@@ -110,8 +126,10 @@ class Daemon:
             version=own_version(),
             checks=self.checks,
             exposition=self.metrics.exposition,
+            tell=self.metrics,
             inherited=around.inherited.get("api", ()),
         )
+        self._hearers.append(self._reception.hear)
 
     def _emit(self, event: object) -> None:
         self.metrics(event)
@@ -121,23 +139,26 @@ class Daemon:
             self._intake.hear(event)
         if self._timetable is not None:
             self._timetable.hear(event)
+        for hear in self._hearers:
+            hear(event)
 
     def _services(self) -> list[Service]:
         """List the services in the order they are opened; they are drained in reverse."""
-        trail: list[Service] = [self._trail] if self._site.feeds else []
         broker: list[Service] = [self._embedded] if self._embedded is not None else []
         beat: list[Service] = [self._beat] if self._beat is not None else []
         ringing: list[Service] = [self._ringing] if self._ringing is not None else []
         return [
             *broker,
-            self._reception.api,
-            *trail,
+            *self._reception.front,
+            self._trail,
             *self._feeds.before_broker,
+            *([self._tracing[1]] if self._tracing is not None else []),
             self._dispatcher,
             *beat,
             *ringing,
             *self._feeds.behind_broker,
             *self._reception.behind_broker,
+            LoopLag(self._clock, self.metrics),
             *self._schedule.services,
         ]
 
@@ -168,7 +189,8 @@ class Daemon:
             entries = counted(len(self._schedule.scheduler) or len(self._site.entries), "entry", "entries")
             detail = Public(f"{entries}, {overdue:.1f} s behind")
             found.append(Check(Public("schedule"), overdue < STALL_LIMIT_S, detail))
-        return found
+            found.append(history_check(self._schedule.runs.history.lost_s()))
+        return found + self._reception.health.required()
 
     def is_moving(self) -> bool:
         """Say whether spool and schedule make progress: what the watchdog is told."""
@@ -226,6 +248,7 @@ class Daemon:
             async for number in signals:
                 if number == signal.SIGHUP:
                     self._feeds.look_at_certificates()
+                    self._reception.look()
                     text = Public("reading the site file again needs a restart in this version")
                     self._emit(Warned(Public("no-reload"), self._site.settings.site.name, text))
                     continue

@@ -125,6 +125,13 @@ class BrokerHistoryChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerAnswered:
+    """A look at the broker took so long."""
+
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerEvicting:
     """The broker may throw queues and claims away when its memory is short."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 
 from daemon.answering import make_answers
 from daemon.api.health import Check
 from daemon.clock import SECOND_US, Clock
-from daemon.desks import FeedState
+from daemon.desks import FeedState, SpoolCard
 from daemon.dispatch import CelerySide, SiteDispatcher
 from daemon.events import Warned
 from daemon.hl7listener.deidentify import site_secret
+from daemon.hl7listener.desk.archive import Archive
 from daemon.hl7listener.desk.feeds import Desk
 from daemon.hl7listener.desk.messages import Messages
 from daemon.hl7listener.lanes.arrangement_file import note_lanes
@@ -18,13 +20,16 @@ from daemon.hl7listener.lanes.drain import Drain
 from daemon.hl7listener.spool import Limits, Spool
 from daemon.hl7listener.tls.doors import Doors
 from daemon.hl7listener.tls.keeper import CertificateKeeper
+from daemon.hl7listener.watch.alarms import FeedAlarm
 from daemon.hl7listener.watch.service import FeedWatch
+from daemon.hl7listener.watch.traffic_service import Traffic
 from daemon.hl7listener.wire.binding import Inherited
 from daemon.hl7listener.wire.server import Listener
 from daemon.lifecycle import Service
 from daemon.ports import AuditTrail, Bell, Emit, FaultPoint
 from daemon.public import Public
 from daemon.site import Site
+from daemon.spool_events import DiskSeen
 
 STALL_LIMIT_S = 15.0
 """A spool that has not moved for this long although it should is not ready, and is not reported alive."""
@@ -97,11 +102,14 @@ class Intake:
     def _make_desk(self, site: Site, clock: Clock, emit: Emit, audit: AuditTrail) -> None:
         folder = site.settings.site.state_dir
         self._watch = FeedWatch(site.feeds, folder, clock, emit, is_open=self._is_open)
+        self._traffic = Traffic(site.feeds, folder, clock)
+        self._disk: DiskSeen | None = None
         self.desk = Desk(
             site.feeds,
             self.listener,
             self._watch.tallies,
             self._watch,
+            self._traffic.feeds,
             folder,
             clock,
             emit,
@@ -110,6 +118,8 @@ class Intake:
             expires_us=lambda feed: self._doors.expires_us(feed.name),
             try_disk=self._try_disk,
         )
+        name = site.settings.site.name
+        self.archive = Archive(name, site.feeds, folder, audit, secret=lambda: site_secret(folder))
         self.messages = Messages(site.feeds, self.spool, folder, clock, audit, secret=lambda: site_secret(folder))
 
     @property
@@ -120,11 +130,30 @@ class Intake:
     @property
     def behind_broker(self) -> list[Service]:
         """List what is opened after."""
-        return [self._drain, self._answers, self._watch, self.desk, self.listener] if self._feeds else []
+        return [self._drain, self._answers, self._watch, self._traffic, self.desk, self.listener] if self._feeds else []
 
     def hear(self, event: object) -> None:
         """Count what happens."""
         self._watch.hear(event)
+        self._traffic.hear(event)
+        if isinstance(event, DiskSeen):
+            self._disk = event
+
+    def why(self, feed: str, code: str) -> Public | None:
+        """Give figures of what is wrong with a feed; ``None`` if there are none."""
+        what = next((one for one in FeedAlarm if one.value == code), None)
+        return None if what is None else self._watch.why(feed, what)
+
+    def spool_card(self) -> SpoolCard:
+        """Say how the spool and its disk are."""
+        seen = self._disk
+        lasts_s = None if seen is None or not math.isfinite(seen.lasts_s) else seen.lasts_s
+        return SpoolCard(
+            self.spool.is_accepting or not self._feeds,
+            self.spool.is_full,
+            None if seen is None else seen.free_bytes,
+            lasts_s,
+        )
 
     def look_at_certificates(self) -> None:
         """Look whether there are new ones, now."""

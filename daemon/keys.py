@@ -14,6 +14,7 @@ carillon:1:SITE:changed            string counts changes of the three
 carillon:1:SITE:changes            channel tells of each: the count, which of the first two, the ids (JSON)
 carillon:1:SITE:daemons            hash   daemon → when it was last alive (JSON)
 carillon:1:SITE:alerts             hash   what was missed → which daemon told of it
+carillon:1:SITE:sent:TASKID        string who sent a task through the API (JSON); kept as long as its result
 carillon:1:SITE:feed:FEED:EPOCH    hash   ``seq`` → sequence number of the last message pushed
 
 On RabbitMQ the ledgers of these names lie in a file, and the broker has two queues:
@@ -56,6 +57,7 @@ class SiteKey(Enum):
 
 _OCCURRENCE = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:occurrence").bytes
 _MESSAGE = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:message").bytes
+_REQUEST = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:request").bytes
 _PART = uuid.uuid5(uuid.NAMESPACE_URL, "carillon:part").bytes
 
 
@@ -92,6 +94,26 @@ def seen_key(site: Public, feed: Public, identity: str) -> str:
 def feed_ledger(site: Public, feed: Public, epoch: str) -> Public:
     """Name the ledger of what a feed has pushed in one epoch of its spool."""
     return Public(f"{PREFIX}:{site}:feed:{feed}:{epoch}")
+
+
+def sent_key(site: str, task_id: str) -> str:
+    """Name what is kept of a task that was sent through the API; it lies with the results."""
+    return f"{PREFIX}:{site}:sent:{task_id}"
+
+
+def requested_id(site: str, who: str, key: str) -> str:
+    """Give the task id of a request under an idempotency key: the same however often, and after every restart."""
+    return _uuid5(_REQUEST, f"{site}\n{who}\n{key}")
+
+
+def split_feed_ledger(ledger: str) -> tuple[str, str] | None:
+    """Give feed and epoch of a ledger; ``None`` if it is none of a feed."""
+    parts = ledger.split(":")
+    return (
+        (parts[4], parts[5])
+        if len(parts) == len(["carillon", "1", "SITE", "feed", "FEED", "EPOCH"]) and parts[3] == "feed"
+        else None
+    )
 
 
 def lock_queue(site: Public) -> str:

@@ -28,6 +28,7 @@ from daemon import (
     schedule_events,
     source_events,
     spool_events,
+    tracing_events,
     trust_events,
     watch_events,
 )
@@ -98,6 +99,8 @@ _ACTIONS: Mapping[type, tuple[Level, str]] = {
     feed_events.FeedListening: (Level.INFO, "feed.listening"),
     feed_events.PeerConnected: (Level.DEBUG, "peer.connected"),
     feed_events.PeerGone: (Level.DEBUG, "peer.gone"),
+    tracing_events.CollectorLost: (Level.WARNING, "collector.lost"),
+    tracing_events.CollectorBack: (Level.INFO, "collector.back"),
     events.RequestCrashed: (Level.ERROR, "request.crashed"),
     api_events.RequestDenied: (Level.WARNING, "request.denied"),
     feed_events.ConnectionCrashed: (Level.ERROR, "connection.crashed"),

@@ -25,6 +25,8 @@ class WorkItem(NamedTuple):
         expires_at_us: instant after which a worker must not run it any more.
         canvas: a chain, group or chord as data (``docs/schedules.md``) instead of the one task; its last result has ``task_id``.
         args_shown, kwargs_shown: what logs of workers and Flower may show of the arguments.
+        since_us: the instant of the occurrence or message it comes of; 0 if there is none. For traces.
+        repeats: the id of the task that is run once more by it. For traces.
     """
 
     task: Public
@@ -41,6 +43,8 @@ class WorkItem(NamedTuple):
     args_shown: str | None = None
     kwargs_shown: str | None = None
     canvas: Mapping[str, Any] | None = None
+    since_us: int = 0
+    repeats: str | None = None
 
     def __repr__(self) -> str:
         """Show which task it is, and nothing it is given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemon.clock import SystemClock
@@ -33,7 +33,7 @@ from daemon.scheduler.model import Entry, Limit, OverlapPolicy
 from daemon.scheduler.target import check_target, parts_of, tasks_of
 from daemon.scheduler.template import check
 from daemon.settings import Problem, Settings, Severity
-from daemon.settings.load import load_settings
+from daemon.settings.load import Places, load_settings
 from daemon.settings.problems import KeyPath, Located, did_you_mean
 from daemon.sources.app_layer import AppLayer
 from daemon.sources.opening import open_store
@@ -48,6 +48,8 @@ class Site:
 
     Attributes:
         definitions: what application and site file say of each entry, disabled ones included.
+        places: where each key of the settings was written; ``None`` if they were not loaded from a file.
+        references: of secrets that stand elsewhere: where.
     """
 
     settings: Settings
@@ -55,6 +57,8 @@ class Site:
     entries: tuple[Entry, ...]
     feeds: tuple[Feed, ...]
     definitions: tuple[Definition, ...] = ()
+    places: Places | None = None
+    references: Mapping[KeyPath, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ def _check(path: Path, environment: Mapping[str, str]) -> Checked:
         problems += [problem for entry in entries for problem in _odd_entry(entry)]
         problems += _unreachable(loaded.settings)
         problems += check_certificates(feeds, SystemClock().now_us())
+        problems += _open_doors(loaded.settings)
         problems += check_answers(loaded.settings, side)
         problems += check_runs(side.conf, has_work=bool(entries or feeds or loaded.settings.django_beat))
         problems += check_gates(side.conf, _counted(loaded.settings, entries))
@@ -120,7 +125,8 @@ def _check(path: Path, environment: Mapping[str, str]) -> Checked:
             problems += _unknown_tasks(side, entries, feeds, loaded.settings.watch.task)
         definitions = layer.definitions(*loaded.schedule, loaded.settings.schedule)
         problems += _unknown_entries(feeds, definitions)
-        site = Site(loaded.settings, side, _sourced(entries, definitions), feeds, definitions)
+        sourced = _sourced(entries, definitions)
+        site = Site(loaded.settings, side, sourced, feeds, definitions, loaded.places, loaded.references)
     located = sorted((loaded.places.locate(problem) for problem in problems), key=_line)
     has_errors = any(one.problem.severity is Severity.ERROR for one in located)
     return Checked(None if has_errors else site, tuple(located))
@@ -148,6 +154,16 @@ def _unreachable(settings: Settings) -> list[Problem]:
     except SourceDown as error:
         return [Problem(("django_beat", "url"), str(error), error.hint)]
     return []
+
+
+def _open_doors(settings: Settings) -> list[Problem]:
+    """Find what is unsafe about the API. One that this machine alone reaches needs no look, and no HTTP library."""
+    api = settings.api
+    if api.listen.is_loopback and not api.is_encrypted:
+        return []
+    from daemon.api.access.checking import check_api  # noqa: PLC0415
+
+    return list(check_api(api))
 
 
 def _left_behind(layer: AppLayer) -> list[Problem]:

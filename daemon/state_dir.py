@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from daemon.errors import StateDirTaken, StateDirUnusable
@@ -44,6 +45,16 @@ class StateDir:
     def close(self) -> None:
         """Let the folder go."""
         os.close(self._descriptor)
+
+
+def hand_over(folder: Path, *names: str) -> None:
+    """Give files that root made in a state folder to the folder's owner: a daemon that is not root must read and write them."""
+    if os.geteuid() != 0:
+        return
+    owner = folder.stat()
+    for name in names:
+        with suppress(OSError):
+            os.chown(folder / name, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _unusable(path: Path, error: OSError) -> StateDirUnusable:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from daemon.alerts import Courier
 from daemon.clock import Clock
 from daemon.dispatch import CelerySide, SiteDispatcher, make_runtime_store
+from daemon.dispatch.handover import Handover
 from daemon.keys import queue_scope
 from daemon.lifecycle import Service
 from daemon.ports import Emit, FaultPoint
 from daemon.run_keeping import keep_runs
+from daemon.schedule_desk import make_schedule_desk
 from daemon.schedule_events import OccurrenceEnqueued
 from daemon.scheduler import Scheduler
 from daemon.scheduler.layers import DJANGO
@@ -43,6 +45,8 @@ class Timetable:
     Attributes:
         scheduler: fires its entries.
         runs: follows what becomes of them.
+        desk: where people and programs look at it and change it.
+        handover: what went to the broker lately.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Timetable:
         self._site = site
         self._clock = clock
         self._emit = emit
+        self.handover = Handover(str(dispatcher.address), lambda: dispatcher.seen, clock)
         name, folder = settings.site.name, settings.site.state_dir
         self.runs = keep_runs(side, name, settings.history, folder, dispatcher, clock, emit, freed=self._freed)
         store = make_runtime_store(side, settings.site.name)
@@ -99,6 +104,7 @@ class Timetable:
         self._django = self._follow_django()
         self._watch, self._courier = self._make_watching(side, dispatcher, is_moving)
         self.runs.book.on_change(self._watch.changed)
+        self.desk = make_schedule_desk(site, side, self.scheduler, self._runtime, self.runs.book, clock)
 
     def _make_watching(
         self, side: CelerySide, dispatcher: SiteDispatcher, is_moving: Callable[[], bool]
@@ -130,9 +136,14 @@ class Timetable:
         return self._runtime is not None or self._django is not None or bool(self._site.entries)
 
     @property
+    def courier(self) -> Courier:
+        """The way to people."""
+        return self._courier
+
+    @property
     def services(self) -> list[Service]:
         """List the services in the order they are opened; they are drained in reverse."""
-        found: list[Service] = [self._courier]
+        found: list[Service] = [self._courier, self.desk]
         if self.is_used or self._site.settings.watch != WatchSection():
             found.append(self._watch)
         if self.is_used:
@@ -144,6 +155,7 @@ class Timetable:
     def hear(self, event: object) -> None:
         """Tell those who act on what happened."""
         self._watch.hear(event)
+        self.handover.hear(event)
         if isinstance(event, (FeedAlarmRaised, FeedAlarmEnded)):
             self._courier.tell(feed_alert(event, self._site.settings, self._clock.now_us()))
         if self._django is not None and isinstance(event, OccurrenceEnqueued):

@@ -49,6 +49,8 @@ class Courier:
         self._may_ping = may_ping
         self._http = http or HttpPost()
         self._pause_s = pause_s
+        self.mutes: Callable[[Alert], bool] = _nobody
+        """Says of an alert whether nobody is to be told."""
         self._posts: Lane[Alert] = Lane(QUEUE_LIMIT)
         self._letters: Lane[Alert] = Lane(QUEUE_LIMIT)
         self._pings: Lane[str] = Lane(QUEUE_LIMIT)
@@ -57,11 +59,23 @@ class Courier:
     # -- what is taken in ----------------------------------------------------------------------------------------------
 
     def tell(self, alert: Alert) -> None:
-        """Have an alert sent over every channel there is."""
+        """Have an alert sent over every channel there is, unless it is muted."""
+        if self.mutes(alert):
+            return
         if self._channels.webhook is not None:
             self._enter(self._posts, alert, Channel.WEBHOOK, host_of(self._channels.webhook.url))
         if self._channels.mailbox is not None:
             self._enter(self._letters, alert, Channel.EMAIL, place_of(self._channels.mailbox))
+
+    def test(self, channel: str, alert: Alert) -> bool:
+        """Have an alert sent over one channel alone, muted or not; say whether there is such a channel."""
+        if channel == Channel.WEBHOOK.value and self._channels.webhook is not None:
+            self._enter(self._posts, alert, Channel.WEBHOOK, host_of(self._channels.webhook.url))
+        elif channel == Channel.EMAIL.value and self._channels.mailbox is not None:
+            self._enter(self._letters, alert, Channel.EMAIL, place_of(self._channels.mailbox))
+        else:
+            return False
+        return True
 
     def ping(self, url: str) -> None:
         """Have an address called."""
@@ -135,3 +149,8 @@ class Courier:
             if self._may_ping():
                 self.ping(url)
             await anyio.sleep(self._channels.ping_every_s)
+
+
+def _nobody(alert: Alert) -> bool:
+    del alert
+    return False

@@ -9,6 +9,7 @@ import orjson
 from daemon.alerts.channels import Mailbox
 from daemon.scheduler.watch import Alert
 
+TEST = "test"
 _SENTENCES = {
     "not-enqueued": "was not enqueued in time",
     "not-started": "has not started in time",
@@ -23,6 +24,7 @@ _SENTENCES = {
     "feed-refusing": "many of its messages are refused",
     "feed-acks-slow": "its answers take long",
     "feed-backlog": "its messages wait long in the spool",
+    "test": "this is a test; nothing is wrong",
     "certificate-not-taken": "its new certificate cannot be used, the old one stays",
 }
 
@@ -35,6 +37,8 @@ def as_json(alert: Alert) -> bytes:
 def sentence(alert: Alert) -> str:
     """Say it in one line."""
     what = _SENTENCES.get(alert.what, alert.what)
+    if alert.what == TEST:
+        return f"{alert.site}: {what}"
     if alert.feed is not None:
         return f"{alert.site}: feed {alert.feed}: {'is over: ' if alert.is_over else ''}{what}"
     if alert.daemon is not None:

@@ -37,6 +37,7 @@ def demo(seconds: str, rate: float) -> int:
     """
     show = Demo(duration_s(seconds, "--seconds") if seconds else None, rate)
     click.echo(f"beside it: {show.beside}", err=True)
+    click.echo(f"dashboard: {show.dashboard}", err=True)
     final = anyio.run(_run, show)
     click.echo(final.last_line())
     return 0 if final.adds_up else _EXIT_DOES_NOT_ADD_UP

@@ -16,23 +16,16 @@ from daemon.cli.entries_load import load_lines
 from daemon.cli.json_text import json_text
 from daemon.cli.options import instant_us, site_option
 from daemon.cli.runtime_side import EXIT_NO, at_desk, author_option, author_or_user, reason_option, say_heard
-from daemon.clock import instant
 from daemon.dispatch import RedisRuntimeStore
-from daemon.keys import asked_id, asked_prefix
+from daemon.keys import asked_prefix
 from daemon.plural import counted
+from daemon.scheduler.desk.asking import BACKFILL_LIMIT, occurrences, run_now, run_past
 from daemon.scheduler.errors import EntryRefused
-from daemon.scheduler.layers.added import Added
 from daemon.scheduler.layers.adding import added_from
-from daemon.scheduler.layers.desk import Known, Removed, ScheduleDesk
+from daemon.scheduler.layers.desk import Removed, ScheduleDesk
 from daemon.scheduler.layers.ports import Edited, Table
-from daemon.scheduler.model import How, OverlapPolicy, parse_horizon
+from daemon.scheduler.model import OverlapPolicy
 from daemon.site import Site
-
-RUN_KEYS = ("task", "chain", "group", "chord", "args", "kwargs", "options")
-"""What a run that is asked for has of its entry."""
-
-BACKFILL_LIMIT = 1000
-"""Instants one entry can have."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 _POLICIES = [policy.value for policy in OverlapPolicy]
@@ -58,12 +51,9 @@ def trigger(*, site_file: Path, name: str, overlap: str, reason: str, author: st
 
     async def work(desk: ScheduleDesk, _: RedisRuntimeStore, site: Site) -> tuple[str, Edited]:
         [known] = await desk.find_all([name])
-        now_us = await desk.now_us()
-        task_id = asked_id(site.settings.site.name, known.id, now_us, request)
-        data = {**_run_of(known), "at": written(now_us), "overlap": overlap}
-        one = Added(asked_prefix(known.id, "run") + request, _name_of(known), data, author_or_user(author), now_us, reason, now_us - 1,
-                    How.MANUAL, is_once=True, task_id=task_id, zone=_zone_of(known), kin=known.id)  # fmt: skip
-        return task_id, await desk.add([one])
+        now_us, who = await desk.now_us(), author_or_user(author)
+        one = run_now(known, site.settings.site.name, now_us, request, author=who, reason=reason, overlap=overlap)
+        return one.task_id or "", await desk.add([one])
 
     task_id, edited = at_desk(site_file, work)
     click.echo(json_text({"task_id": task_id, "daemons": edited.heard}) if as_json else task_id)
@@ -111,25 +101,12 @@ def backfill(
         [known] = await desk.find_all([name])
         now_us = await desk.now_us()
         horizon = (await store.horizons([known.id])).get(known.id)
-        instants = _occurrences(known, horizon, from_us, min(to_us, now_us), limit)
-        entry_id = asked_prefix(known.id, "backfill") + request
+        instants = occurrences(known, horizon, from_us, min(to_us, now_us), limit)
         if not instants:
-            return 0, entry_id, None
-        data = {**_run_of(known), "at": [written(at_us) for at_us in instants], "catch_up": "all", "overlap": overlap}
-        one = Added(
-            entry_id,
-            _name_of(known),
-            data,
-            author_or_user(author),
-            now_us,
-            reason,
-            instants[0] - 1,
-            How.BACKFILL,
-            is_once=True,
-            zone=_zone_of(known),
-            kin=known.id,
-        )
-        return len(instants), entry_id, await desk.add([one])
+            return 0, asked_prefix(known.id, "backfill") + request, None
+        who = author_or_user(author)
+        one = run_past(known, instants, now_us, request, author=who, reason=reason, overlap=overlap)
+        return len(instants), one.id, await desk.add([one])
 
     count, entry_id, edited = at_desk(site_file, work)
     if as_json:
@@ -211,45 +188,6 @@ def load(*, site_file: Path, source: Any, skip: int, reason: str, author: str | 
     click.echo("\r" * shows + f"{counted(count, 'entry', 'entries')} added", err=True)
     if past:
         click.echo(f"{counted(past, 'line')} of the past left out: nothing of them would ever fire", err=True)
-
-
-def written(at_us: int) -> str:
-    """Write an instant as an entry has it."""
-    return instant(at_us).isoformat(timespec="microseconds")
-
-
-def _name_of(known: Known) -> str:
-    assert known.definition is not None  # it was found
-    return str(known.definition.name)
-
-
-def _zone_of(known: Known) -> str | None:
-    entry = known.composed.entry if known.composed is not None else None
-    return None if entry is None else entry.zone
-
-
-def _run_of(known: Known) -> dict[str, Any]:
-    """Give what a run of an entry has of it."""
-    assert known.composed is not None
-    return {key: value for key, value in known.composed.data.items() if key in RUN_KEYS}
-
-
-def _occurrences(known: Known, horizon: str | None, from_us: int, until_us: int, limit: int) -> list[int]:
-    entry = known.composed.entry if known.composed is not None else None
-    if entry is None:
-        message = f"{known.id} is disabled or cannot be: it has no occurrences"
-        raise EntryRefused(message)
-    found = parse_horizon(horizon) if horizon is not None else None
-    timing = entry.trigger.begun(found.since_us if found is not None else entry.begins_us or from_us)
-    instants: list[int] = []
-    at_us = timing.next_after(from_us - 1)
-    while at_us is not None and at_us < until_us:
-        if len(instants) == limit:
-            message = f"more than {limit} occurrences in this window"
-            raise EntryRefused(message, hint="take shorter windows, one after the other")
-        instants.append(at_us)
-        at_us = timing.next_after(at_us)
-    return instants
 
 
 def _read(source: Path) -> Mapping[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from daemon.cli.output import ago
-from daemon.clock import SECOND_US, instant
+from daemon.clock import SECOND_US, microseconds
 from daemon.public import escaped
 
 COLUMNS = (
@@ -24,7 +25,7 @@ def feed_line(row: Mapping[str, Any], now_us: int) -> tuple[str, ...]:
         row["state"],
         ", ".join(row["listen"]) + (" tls" if row["is_tls"] else ""),
         str(row["connections"]),
-        when(row["last_us"], now_us),
+        when(row["last_at"], now_us),
         str(row["last_hour"]),
         took(row),
         str(codes.get("AA", 0) + codes.get("CA", 0)),
@@ -42,9 +43,15 @@ def took(row: Mapping[str, Any]) -> str:
     return f"{_ms(row['p50_s'])}/{_ms(row['p99_s'])} ms"
 
 
-def when(at_us: int | None, now_us: int) -> str:
+def at_us(text: str | None) -> int | None:
+    """Read an instant of the API."""
+    return None if text is None else microseconds(datetime.fromisoformat(text))
+
+
+def when(text: str | None, now_us: int) -> str:
     """Write how long ago something was."""
-    return "-" if not at_us else f"{ago(max(now_us - at_us, 0) / SECOND_US)} ago"
+    since_us = at_us(text)
+    return "-" if since_us is None else f"{ago(max(now_us - since_us, 0) / SECOND_US)} ago"
 
 
 def remarks(rows: Sequence[Mapping[str, Any]], now_us: int) -> Iterator[str]:
@@ -52,33 +59,35 @@ def remarks(rows: Sequence[Mapping[str, Any]], now_us: int) -> Iterator[str]:
     for row in rows:
         pause = row["pause"]
         if pause is not None:
-            until = "until it is resumed" if pause["until_us"] is None else f"until {_utc(pause['until_us'])}"
+            until = "until it is resumed" if pause["until_at"] is None else f"until {_utc(pause['until_at'])}"
             note = f": {escaped(pause['note'])}" if pause["note"] else ""
-            yield f"{row['name']} is paused by {pause['who']} since {when(pause['since_us'], now_us)}, {until}{note}"
+            yield f"{row['name']} is paused by {pause['who']} since {when(pause['since_at'], now_us)}, {until}{note}"
         elif row["why"]:
             yield f"{row['name']} is {row['state']}: {row['why']}"
 
 
 def detail_lines(found: Mapping[str, Any], now_us: int) -> Iterator[str]:
     """Write all that is known of a feed."""
-    row = found["row"]
+    row = found["feed"]
     yield f"{row['name']}  {row['state']}  {', '.join(row['listen'])}{' tls' if row['is_tls'] else ''}"
     yield from (f"  {remark}" for remark in remarks([row], now_us))
     codes = "  ".join(f"{code or 'none'} {count}" for code, count in sorted(row["codes"].items())) or "none yet"
     yield f"  answers        {codes}"
     yield f"  resent         {row['resent']}"
     yield f"  answer takes   {took(row)}"
-    yield f"  last message   {when(row['last_us'], now_us)}"
+    yield f"  last message   {when(row['last_at'], now_us)}"
     yield f"  last hour      {row['last_hour']}  {sparkline(found['minutes'])}"
     waiting = f"{row['waiting']}, the oldest for {ago(row['oldest_s'])}" if row["waiting"] else "nothing"
     yield f"  handed on      {found['enqueued']}, waiting {waiting}, parked {found['parked']}, again {found['repeated']}"
     if found["kinds"]:
         yield f"  received       {'  '.join(f'{kind} {count}' for kind, count in sorted(found['kinds'].items()))}"
     yield "  routes"
-    for name, count in {**found["routes"], "filtered": found["filtered"], "unrouted": found["unrouted"]}.items():
+    routes = {one["name"]: one["count"] for one in found["routes"]}
+    for name, count in {**routes, "filtered": found["filtered"], "unrouted": found["unrouted"]}.items():
         yield f"    {name}: {count}"
-    if row["certificate_expires_us"] is not None:
-        left_s = (row["certificate_expires_us"] - now_us) / SECOND_US
+    expires_us = at_us(row["certificate_expires_at"])
+    if expires_us is not None:
+        left_s = (expires_us - now_us) / SECOND_US
         yield f"  certificate    {'expired' if left_s < 0 else f'good for {ago(left_s)}'}"
     for title, counts in (
         ("refused blocks", found["quarantined"]),
@@ -105,8 +114,8 @@ def _connections(connections: Sequence[Mapping[str, Any]], now_us: int) -> Itera
     for one in connections:
         who = escaped(one["label"] or one["subject"])
         yield (
-            f"    {one['number']}  {one['peer']}  {one['state']}  since {when(one['since_us'], now_us)}"
-            f"  {one['messages']} messages  {one['size_bytes']} bytes  last {when(one['last_us'], now_us)}"
+            f"    {one['number']}  {one['peer']}  {one['state']}  since {when(one['since_at'], now_us)}"
+            f"  {one['messages']} messages  {one['size_bytes']} bytes  last {when(one['last_at'], now_us)}"
             + (f"  {who}" if who else "")
             + (f"  strays: {', '.join(one['deviations'])}" if one["deviations"] else "")
         )
@@ -118,7 +127,7 @@ def _deviations(deviations: Sequence[Mapping[str, Any]], now_us: int) -> Iterato
     yield "  senders stray from the standard:"
     for one in deviations:
         peers = ", ".join(filter(None, one["peers"]))
-        yield f"    {one['kind']} x{one['count']}, last {when(one['last_us'], now_us)}{f' from {peers}' if peers else ''}"
+        yield f"    {one['kind']} x{one['count']}, last {when(one['last_at'], now_us)}{f' from {peers}' if peers else ''}"
         if one["advice"]:
             yield f"      {one['advice']}"
         if one["window"]:
@@ -129,5 +138,5 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.3g}"
 
 
-def _utc(at_us: int) -> str:
-    return instant(at_us).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _utc(text: str) -> str:
+    return datetime.fromisoformat(text).isoformat(timespec="seconds").replace("+00:00", "Z")

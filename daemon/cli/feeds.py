@@ -9,12 +9,15 @@ import click
 
 from daemon.cli.celery_side import json_option
 from daemon.cli.daemon_side import ask_daemon
-from daemon.cli.feed_lines import COLUMNS, detail_lines, feed_line, remarks
+from daemon.cli.feed_lines import COLUMNS, at_us, detail_lines, feed_line, remarks
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, instant_us, load_or_exit, site_option
 from daemon.cli.output import ago, print_table
-from daemon.clock import SECOND_US, SystemClock
+from daemon.clock import SECOND_US, SystemClock, instant
 from daemon.desks import PausePolicy
+from daemon.site import Site
+
+PAGE_ROWS = 200
 
 
 @click.group()
@@ -28,7 +31,7 @@ def feeds() -> None:
 def list_feeds(*, site_file: Path, as_json: bool) -> None:
     """List the feeds of the running daemon: who is connected, what came, how it was answered, what waits."""
     site = load_or_exit(site_file)
-    found = ask_daemon(site, "GET", "/api/feeds")["feeds"]
+    found = _all(site)
     if as_json:
         click.echo(json_text(found))
         return
@@ -81,7 +84,8 @@ def pause(*, site_file: Path, name: str, policy: str, span: str | None, until: s
         if until_us <= SystemClock().now_us():
             message = f"--until {until} is over"
             raise click.UsageError(message)
-    fields = {"policy": policy, "until_us": until_us, "note": note}
+    until_at = None if until_us is None else instant(until_us).isoformat()
+    fields = {"policy": policy, "until_at": until_at, "note": note}
     _changed(ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/pause", fields))
 
 
@@ -101,8 +105,7 @@ def drain(*, site_file: Path, name: str) -> None:
 
     A daemon behind a balancer is taken out like this before its machine goes down; ``resume`` brings it back.
     """
-    fields = {"policy": "close", "note": "drained"}
-    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/pause", fields))
+    _changed(ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/drain", {}))
 
 
 @feeds.command()
@@ -113,6 +116,16 @@ def disconnect(*, site_file: Path, name: str, number: int) -> None:
     """Close connection NUMBER of a feed, as `show` numbers them. What has arrived is still answered."""
     ask_daemon(load_or_exit(site_file), "POST", f"/api/feeds/{_part(name)}/disconnect", {"number": number})
     click.echo(f"{name}: connection {number} is closed", err=True)
+
+
+def _all(site: Site) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = ask_daemon(site, "GET", f"/api/feeds?limit={PAGE_ROWS}&after={after}")
+        found += page["items"]
+        after = page["next"]
+    return found
 
 
 def _part(name: str) -> str:
@@ -129,6 +142,7 @@ def _changed(row: dict[str, Any]) -> None:
         click.echo(f"{row['name']}: {row['state']}", err=True)
         return
     text = f"{row['name']}: paused ({pause['policy']})"
-    if pause["until_us"] is not None:
-        text += f", resumes in {ago((pause['until_us'] - SystemClock().now_us()) / SECOND_US)}"
+    until_us = at_us(pause["until_at"])
+    if until_us is not None:
+        text += f", resumes in {ago((until_us - SystemClock().now_us()) / SECOND_US)}"
     click.echo(text, err=True)

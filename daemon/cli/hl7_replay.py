@@ -24,6 +24,7 @@ from daemon.plural import counted
 from daemon.site import Site
 
 MOST = 1_000_000
+REPLAY = "/api/messages/replay"
 PART = 200
 PART_BYTES = 4 * 1024 * 1024
 ANSWER_LIMIT_S = 600.0
@@ -76,7 +77,7 @@ def replay(
         already = f"; {enqueued} of them became tasks before" if enqueued else ""
         confirm(f"Replay {counted(len(found), 'message')}{already}?", yes=yes)
     fields = {"to_feed": to_feed, "deidentify": deidentify, "reason": reason}
-    _again(site, "/api/messages/replay", found, fields, rate, as_json=as_json)
+    _again(site, REPLAY, found, fields, rate, as_json=as_json)
 
 
 @click.command()
@@ -127,7 +128,10 @@ def _again(
     for part in parts_of(found, size):
         left -= len(part)
         begun_s = time.monotonic()
-        answer = ask_daemon(site, "POST", path, {**fields, "sequences": part}, limit_s=ANSWER_LIMIT_S)
+        meant = {**fields, "sequences": part}
+        if path == REPLAY:
+            meant["confirm"] = len(part)
+        answer = ask_daemon(site, "POST", path, meant, limit_s=ANSWER_LIMIT_S)
         stored.update(answer["stored"])
         left_out.update(answer["left_out"])
         if rate is not None and left:

@@ -16,6 +16,7 @@ EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
 _COMMANDS = {
     "run": ("daemon.cli.run:run", "Run the daemon."),
     "check": ("daemon.cli.check:check", "Say what is wrong with a site file."),
+    "health": ("daemon.cli.health:health", "Is all well, and what to do if not: exit 0, 1 or 2."),
     "next": ("daemon.cli.next:next_fires", "Preview coming occurrences."),
     "shadow": ("daemon.cli.shadow:shadow", "Watch another beat, and say where it differs."),
     "entries": ("daemon.cli.entries:entries", "The schedule as it stands, and changing it."),
@@ -25,6 +26,7 @@ _COMMANDS = {
     "queues": ("daemon.cli.queues:queues", "What waits; setting it aside and moving it."),
     "import": ("daemon.cli.import_beat:import_group", "Bring over what celery beat runs."),
     "feeds": ("daemon.cli.feeds:feeds", "The feeds as they run, and steering them."),
+    "token": ("daemon.cli.token:token", "Who may ask over the network."),
     "audit": ("daemon.cli.audit:audit", "Who was refused, and who looked at what."),
     "hl7": ("daemon.cli.hl7:hl7", "Messages: send, probe, find, show, replay."),
     "demo": ("daemon.cli.demo:demo", "All of it in one terminal, with workers and a sender."),

@@ -18,7 +18,7 @@ from daemon.errors import DaemonError, PackageShadowed, expected_cause
 _OURS = "carillond"
 LARGE_PIECE_BYTES = 1024 * 1024
 _M_MMAP_THRESHOLD = -3
-SWITCH_S = 0.0005
+SWITCH_S = 0.0002
 """How long the event loop may keep the interpreter from the thread that waits for the disk, and the other way round."""
 COLLECT_AFTER = (50_000, 20, 100)
 """Allocations, and collections of the younger generation, after which Python looks for cycles: see ``_calm_collector``."""
@@ -62,7 +62,7 @@ def run(site_file: Path, log_level: str, log_format: str) -> int:
     started_s = clock.monotonic_s()
     _steady_allocator()
     _calm_collector()
-    sys.setswitchinterval(SWITCH_S)  # by default ten times as long, and a commit asks for the interpreter several times
+    sys.setswitchinterval(SWITCH_S)  # by default much longer, and a commit asks for the interpreter several times
     try:
         code = anyio.run(Daemon(site, around).run, backend_options={"use_uvloop": True})
     except (DaemonError, BaseExceptionGroup) as error:

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from daemon.clock import SystemClock, instant
 from daemon.demo.children import Child, DemoUnavailable, child_environment, files_of, refuse_missing, refuse_taken
+from daemon.demo.guest import Guest
 from daemon.demo.screen import EntryLine, Picture
 from daemon.demo.tally import Tally
 from daemon.demo.watch import QUEUE, Seen, Watch
@@ -55,9 +56,10 @@ class Demo:
         self._api = self._site.settings.api.listen
         refuse_taken(self._feed.peers.listen[0], "the demo's feed")
         refuse_taken(self._api, "the demo's API")
+        self._clock = SystemClock()
+        self._guest = Guest(self._state_dir, self._clock)
         self._seconds = seconds
         self._rate_per_s = rate_per_s
-        self._clock = SystemClock()
         self._sent = self._acked = self._done = 0
         self._stop_sending = anyio.Event()
         self._worker_ready = anyio.Event()
@@ -72,6 +74,7 @@ class Demo:
             DemoUnavailable: a process does not come up, or ends too soon.
         """
         self._state_dir.mkdir(mode=0o700)
+        self._guest.invite()
         try:
             async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
                 daemon, worker = await self._start(stack)
@@ -98,6 +101,11 @@ class Demo:
         """A command that looks at the demo's feeds while it runs."""
         [(name, value)] = self._overrides.items()
         return f"{name}={value} carillon feeds list -c {self._config}"
+
+    @property
+    def dashboard(self) -> str:
+        """An address that signs a browser in while it runs."""
+        return f"http://{self._api}/#token={self._guest.text}"
 
     def stop(self) -> None:
         """Stop sending; what was sent is waited for."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from daemon.desks.by import By
 from daemon.public import Public
 
 
@@ -61,6 +62,9 @@ class FeedRow:
         codes: answers by code since the daemon started; the empty one stands for messages that got none.
         waiting, oldest_s: what waits in the spool, and the age of the oldest of it.
         certificate_expires_us: of the feed's own certificate; ``None`` without TLS.
+        usual_silence_s: how long nothing may come now before it counts as quiet; ``None``: no limit, or not learned yet.
+        day: messages in each quarter of an hour of the last day, the present one last.
+        deviations: how often its senders strayed from the standard.
     """
 
     name: Public
@@ -80,6 +84,9 @@ class FeedRow:
     pause: Pause | None = None
     certificate_expires_us: int | None = None
     why: Public | None = None
+    usual_silence_s: float | None = None
+    day: Sequence[int] = ()
+    deviations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,38 @@ class DeviationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteRow:
+    """A route of a feed: how many messages it took, and the task or the entry they become (``None``: nothing is done)."""
+
+    name: Public
+    count: int
+    becomes: Public | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """How many answers took at most so long, and longer than the class before."""
+
+    up_to_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficSpan:
+    """Messages over time: counts of steps of equal length, the present one last.
+
+    Attributes:
+        from_us: when the first step began.
+        refused: those that were answered with an error or a rejection.
+    """
+
+    step_s: int
+    from_us: int
+    messages: Sequence[int]
+    refused: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedDetail:
     """All that is known of a feed.
 
@@ -145,9 +184,10 @@ class FeedDetail:
     parked: int
     repeated: int
     kinds: Mapping[str, int]
-    routes: Mapping[str, int]
+    routes: Sequence[RouteRow]
     filtered: int
     unrouted: int
+    latencies: Sequence[LatencyRow] = ()
 
 
 class FeedDesk(Protocol):
@@ -165,27 +205,38 @@ class FeedDesk(Protocol):
         """
         ...
 
-    async def pause(self, name: str, pause: Pause) -> None:
+    def traffic(self, name: str, *, by_quarters: bool) -> TrafficSpan:
+        """Give the messages of the last day by the minute, or of two weeks by the quarter of an hour.
+
+        Raises:
+            NotThere: there is no such feed.
+        """
+        ...
+
+    async def pause(self, name: str, pause: Pause, by: By) -> None:
         """Take nothing more of a feed's senders until it is resumed, or the pause ends.
 
         Raises:
             NotThere: there is no such feed.
             NotNow: it could not be written down.
+            AuditFailed: the same; nothing was changed.
         """
         ...
 
-    async def resume(self, name: str, who: Public) -> None:
+    async def resume(self, name: str, by: By) -> None:
         """Take messages again; a disk that failed too often is tried again first.
 
         Raises:
             NotThere: there is no such feed.
+            AuditFailed: it could not be written down; nothing was changed.
         """
         ...
 
-    def disconnect(self, name: str, number: int, who: Public) -> None:
+    async def disconnect(self, name: str, number: int, by: By, note: Public) -> None:
         """Close one connection; what was stored is still answered.
 
         Raises:
             NotThere: there is no such feed or connection.
+            AuditFailed: it could not be written down; nothing was changed.
         """
         ...

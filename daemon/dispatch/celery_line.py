@@ -7,11 +7,12 @@ import anyio
 from daemon.clock import Clock, instant
 from daemon.dispatch.celery_side import CelerySide
 from daemon.dispatch.client import as_daemon_error
+from daemon.dispatch.heard_state import HeardState, Listener
 from daemon.errors import BrokerDown
 from daemon.public import Public
 from shim.client import BrokerKind, Client, open_client
 from shim.errors import ShimError
-from shim.events import EventReceiver, EventState
+from shim.events import EventReceiver
 
 TASKS_LIMIT = 100_000
 AWAY = "the way to the broker is not open yet"
@@ -31,10 +32,15 @@ class CeleryLine:
         """Open nothing yet."""
         self._side = side
         self._clock = clock
-        self.state = EventState(tasks_limit=tasks_limit)
+        self.state = HeardState(tasks_limit=tasks_limit)
         self.receiver: EventReceiver | None = None
         self._client: Client | None = None
         self._stop = anyio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether there is a client; that the broker answers is not said."""
+        return self._client is not None
 
     @property
     def client(self) -> Client:
@@ -46,6 +52,10 @@ class CeleryLine:
         if self._client is None:
             raise BrokerDown(AWAY)
         return self._client
+
+    def hear(self, listener: Listener) -> None:
+        """Have ``listener`` told of every event from now on."""
+        self.state.hear(listener)
 
     async def open(self) -> None:
         """Take nothing: the broker may be away."""

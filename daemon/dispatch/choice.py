@@ -16,6 +16,7 @@ from daemon.errors import SettingsInvalid
 from daemon.lifecycle import Service
 from daemon.ports import Dispatcher, Emit, FaultPoint, Runs, no_fault
 from daemon.public import Public
+from daemon.tracing import Tracer
 from shim.client.amqp_extra import need_amqp
 from shim.client.conf import BrokerKind, broker_address, broker_kind
 from shim.errors import BrokerUrlInvalid
@@ -41,7 +42,14 @@ class SiteDispatcher(Dispatcher, Runs, Service, Protocol):
 
 
 def make_dispatcher(
-    side: CelerySide, site: Public, state_dir: Path, clock: Clock, emit: Emit, *, at: FaultPoint = no_fault
+    side: CelerySide,
+    site: Public,
+    state_dir: Path,
+    clock: Clock,
+    emit: Emit,
+    *,
+    at: FaultPoint = no_fault,
+    tracer: Tracer | None = None,
 ) -> SiteDispatcher:
     """Make the dispatcher for a site's broker; nothing is opened.
 
@@ -52,6 +60,7 @@ def make_dispatcher(
         clock: the daemon's.
         emit: takes events.
         at: named points.
+        tracer: makes traces of what is sent; ``None`` if there are none.
 
     Raises:
         SettingsInvalid: a broker that a daemon cannot run on.
@@ -59,7 +68,7 @@ def make_dispatcher(
     """
     kind = broker_kind(broker_address(side.conf))
     if kind is BrokerKind.REDIS:
-        return CeleryDispatcher(side, clock, emit, site=site)
+        return CeleryDispatcher(side, clock, emit, site=site, tracer=tracer)
     if kind is BrokerKind.FOREIGN:
         raise SettingsInvalid(NO_RUN, hint=NO_RUN_HINT)
     try:
@@ -69,4 +78,4 @@ def make_dispatcher(
     # Here, because it needs an extra that Redis does not.
     from daemon.dispatch.outbox_dispatcher import OutboxDispatcher  # noqa: PLC0415
 
-    return OutboxDispatcher(side, site=site, state_dir=state_dir, clock=clock, emit=emit, at=at)
+    return OutboxDispatcher(side, site=site, state_dir=state_dir, clock=clock, emit=emit, at=at, tracer=tracer)

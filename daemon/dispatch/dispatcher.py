@@ -25,9 +25,18 @@ from daemon.dispatch.messages import MessageMaker, Routes
 from daemon.dispatch.revoking import Revoker
 from daemon.dispatch.run_gates import RunGates
 from daemon.errors import BrokerDown
-from daemon.events import BrokerEvicting, BrokerHistoryChanged, BrokerKeeping, BrokerLost, BrokerUp, ClockOffset
+from daemon.events import (
+    BrokerAnswered,
+    BrokerEvicting,
+    BrokerHistoryChanged,
+    BrokerKeeping,
+    BrokerLost,
+    BrokerUp,
+    ClockOffset,
+)
 from daemon.ports import Emit, Ledger, Order, RunningTask, Settled, Settlement, WorkItem
 from daemon.public import Public
+from daemon.tracing import Tracer
 from shim.app import AppError, AppRouter, RouteUndecided
 from shim.broker_facts import BrokerFacts
 from shim.claim import Claim, Outcome, Write, WriteResult, check_writes
@@ -86,7 +95,9 @@ class CeleryDispatcher:
 
     name = Public("dispatch")
 
-    def __init__(self, side: CelerySide, clock: Clock, emit: Emit, *, site: Public) -> None:
+    def __init__(
+        self, side: CelerySide, clock: Clock, emit: Emit, *, site: Public, tracer: Tracer | None = None
+    ) -> None:
         """Prepare router, connections and publisher; no I/O happens here.
 
         Raises:
@@ -112,6 +123,7 @@ class CeleryDispatcher:
         self._results = KeptResults(side.conf)
         self._clock = clock
         self._emit = emit
+        self._tracer = tracer
         self._seen = BrokerSeen(BrokerState.UNKNOWN, None, clock.monotonic_s())
         self._stop = anyio.Event()
         self._look_now = anyio.Event()
@@ -159,12 +171,14 @@ class CeleryDispatcher:
                 await self._look_now.wait()
 
     async def _look(self) -> None:
+        began_s = self._clock.monotonic_s()
         try:
             facts = await self._watch.facts()
             [seconds, micros] = await self._watch.call("TIME")
         except ShimError as error:
             self._lost(error)
             return
+        self._emit(BrokerAnswered(self._clock.monotonic_s() - began_s))
         self._emit(ClockOffset((int(seconds) * SECOND_US + int(micros) - self._clock.now_us()) / SECOND_US))
         if facts.role not in ("master", "") or facts.loading:
             self._lost(BrokerRefused(f"{self.address}: the server is a {facts.role}", server_code="READONLY"))
@@ -202,6 +216,9 @@ class CeleryDispatcher:
 
     async def dispatch(self, orders: Sequence[Order]) -> list[Settlement]:
         """Carry out orders in their order; one settlement each."""
+        tracer, began_us = self._tracer, 0
+        if tracer is not None:
+            orders, began_us = [tracer.mark(order) for order in orders], tracer.now_us()
         settlements: list[Settlement | None] = [None] * len(orders)
         writes: list[Write] = []
         places: list[int] = []
@@ -221,6 +238,12 @@ class CeleryDispatcher:
                 settlements[place] = Settlement(Settled.INVALID if is_final else Settled.NOT_SENT, str(error))
         for place, result in zip(places, await self._publish(writes), strict=True):
             settlements[place] = Settlement(SETTLED[result.outcome], result.found, result.server_us)
+        if tracer is not None:
+            for place, write in zip(places, writes, strict=True):
+                settled = settlements[place]
+                assert settled is not None  # written above
+                sent = [(one.task_id, one.target.queue) for one in write.envelopes]
+                tracer.told(orders[place], settled, sent, began_us)
         return [settlement for settlement in settlements if settlement is not None]
 
     async def _prepare(self, order: Order, item: WorkItem) -> Settlement | None:

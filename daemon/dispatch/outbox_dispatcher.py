@@ -34,6 +34,7 @@ from daemon.events import Warned
 from daemon.keys import entries_ledger
 from daemon.ports import Emit, FaultPoint, Ledger, Order, RunningTask, Settled, Settlement, no_fault
 from daemon.public import Public
+from daemon.tracing import Tracer
 from shim.amqp.outbox import Outbox, OutboxTrouble
 from shim.amqp.outbox_store import OutboxFailed
 from shim.amqp.outcome import AmqpResult
@@ -79,7 +80,15 @@ class OutboxDispatcher:
     name = Public("dispatch")
 
     def __init__(
-        self, side: CelerySide, *, site: Public, state_dir: Path, clock: Clock, emit: Emit, at: FaultPoint = no_fault
+        self,
+        side: CelerySide,
+        *,
+        site: Public,
+        state_dir: Path,
+        clock: Clock,
+        emit: Emit,
+        at: FaultPoint = no_fault,
+        tracer: Tracer | None = None,
     ) -> None:
         """Prepare router, connections and publisher; no I/O happens here.
 
@@ -97,12 +106,9 @@ class OutboxDispatcher:
         self._maker: AmqpMaker = amqp_maker(
             side.conf, queues, origin=origin, pid=os.getpid(), new_id=lambda: next(tags)
         )
-        self._publisher = _Publisher(
-            connector,
-            queues={**queue_declarations(side.conf, queues), lock.estate_queue.name: lock.estate_queue},
-            missing=missing_declaration(side.conf, queues),
-            ladder_type=ladder_type(side.conf),
-        )
+        declared = {**queue_declarations(side.conf, queues), lock.estate_queue.name: lock.estate_queue}
+        missing = missing_declaration(side.conf, queues)
+        self._publisher = _Publisher(connector, queues=declared, missing=missing, ladder_type=ladder_type(side.conf))
         self._publisher.given_up = self._given_up
         self._turn = SiteTurn(
             lock,
@@ -115,11 +121,11 @@ class OutboxDispatcher:
         )
         self._app = AppRouter(side.app) if side.app is not None else None
         self._results = KeptResults(side.conf)
-        self._conf = side.conf
-        self._state_dir = state_dir
+        self._conf, self._state_dir = side.conf, state_dir
         self._clock = clock
         self._emit = emit
         self._at = at
+        self._tracer = tracer
         self._files = AsyncExitStack()
         self._outbox: Outbox | None = None
         self._booking: Booking | None = None
@@ -231,6 +237,9 @@ class OutboxDispatcher:
         if booking is None or not any(self._turn.may_enter(order.ticket.ledger) for order in orders):
             await lowlevel.checkpoint()
             return [NOT_SENT] * len(orders)
+        tracer, began_us = self._tracer, 0
+        if tracer is not None:
+            orders, began_us = [tracer.mark(order) for order in orders], tracer.now_us()
         settlements: list[Settlement | None] = [None] * len(orders)
         offers: list[Offer] = []
         places: list[tuple[int, Made | None]] = []
@@ -247,6 +256,8 @@ class OutboxDispatcher:
                 places.append((place, made))
         for (place, made), settlement in zip(places, await booking.carry_out(offers), strict=True):
             settlements[place] = settlement
+            if tracer is not None and made is not None:
+                tracer.told(orders[place], settlement, ((made.message.task_id, made.message.queue),), began_us)
             self._record(orders[place], settlement)
             if made is not None and made.event is not None and settlement.outcome is Settled.ENQUEUED:
                 self._tell(made.event)

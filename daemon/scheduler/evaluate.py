@@ -36,6 +36,8 @@ class SkipReason(Enum):
     """Its predecessor still runs."""
     INVALID = "invalid"
     """No worker could take its message."""
+    HELD = "held"
+    """All schedules were held, and its policy did not have it made up for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,14 @@ class Past:
         since_us: when it was adopted.
         runs: how many occurrences were enqueued since.
         waits: whether its next occurrence is due already and waits for a place or a rate.
+        was_held: whether its next occurrence is due already and waited for the end of a hold: the policy for what was missed
+            decides what becomes of it.
     """
 
     since_us: int = 0
     runs: int = 0
     waits: bool = False
+    was_held: bool = False
 
 
 _NEW = Past()
@@ -101,11 +106,13 @@ def evaluate(entry: Entry, horizon_us: int, now_us: int, past: Past = _NEW) -> V
     if is_paused(entry, now_us):
         return Verdict((), _skipped(trigger, first, last, SkipReason.PAUSED), last, wake)
     policy, limit_us, why = _reach(entry, waits=past.waits)
+    why = SkipReason.HELD if past.was_held else why
     if policy is CatchUpPolicy.ALL:
         return _all(trigger, horizon_us, first, last, now_us, wake, limit_us, why, left)
     if limit_us is not None and now_us - last > limit_us:
         return Verdict((), _skipped(trigger, first, last, why), last, wake)
-    earlier = _skipped(trigger, first, last - 1, SkipReason.COALESCED) if last > first else None
+    coalesced = SkipReason.HELD if past.was_held else SkipReason.COALESCED
+    earlier = _skipped(trigger, first, last - 1, coalesced) if last > first else None
     return Verdict((last,), earlier, last, None if left == 1 else wake)
 
 

@@ -95,6 +95,8 @@ def make_item(
         args_shown=repr(tuple(entry.args)) if entry.args else "()",
         kwargs_shown=repr(dict(entry.kwargs)) if entry.kwargs else "{}",
         canvas=canvas,
+        since_us=at_us,
+        repeats=occurrence_id(site, entry.kin, at_us) if entry.kin else None,
     )
 
 

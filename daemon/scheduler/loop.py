@@ -154,6 +154,10 @@ class Scheduler:
         standing = self._standings.get(key)
         return None if standing is None else standing.entry
 
+    def standing(self, key: str) -> Standing | None:
+        """Give how an entry stands, by its id; for reading only."""
+        return self._standings.get(key)
+
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:

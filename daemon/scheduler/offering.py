@@ -31,6 +31,7 @@ from daemon.scheduler.standing import Adoption, Move, Standing, Station, apply, 
 
 BLOCKED_US = 5 * SECOND_US
 EARLY_US = 1000
+HOLD = "hold"
 
 _REFUSALS = (Move.INVALID, Move.FULL, Move.THROTTLED, Move.HELD)
 _REPLACES = {OverlapPolicy.CANCEL_OTHER: False, OverlapPolicy.TERMINATE_OTHER: True}
@@ -191,7 +192,7 @@ class Offering:
         if move is Move.THROTTLED:
             self._waits(offer.standing, order, "rate")
             return max(parse_throttled(settlement.found) or now_us + BLOCKED_US, now_us + EARLY_US)
-        self._waits(offer.standing, order, "hold")
+        self._waits(offer.standing, order, HOLD)
         return now_us + BLOCKED_US
 
     async def _full(self, offer: Offer, order: Order, settlement: Settlement) -> int:
@@ -214,6 +215,7 @@ class Offering:
         """Tell once that an occurrence is due and waits."""
         at_us = order.ticket.not_before_us
         self.waiting.add(str(standing.entry.id))
+        standing.is_held = what == HOLD
         if standing.waits_us != at_us:
             standing.waits_us = at_us
             self._emit(OccurrenceWaiting(standing.entry.name, at_us, Public(what)))

@@ -52,6 +52,7 @@ class Standing:
         invalid_us: the last occurrence that was reported as invalid.
         is_superseded: another daemon has given the entry another timing.
         waits_us: the occurrence that waits for a place, a rate or the end of a hold, once that was reported.
+        is_held: what it waits for is the end of a hold.
         evict: tasks that were revoked to make room for the next occurrence.
     """
 
@@ -68,6 +69,7 @@ class Standing:
     invalid_us: int | None = None
     is_superseded: bool = False
     waits_us: int | None = None
+    is_held: bool = False
     evict: tuple[str, ...] = ()
 
     @classmethod
@@ -87,7 +89,10 @@ class Standing:
     def past(self) -> Past:
         """Say what evaluation must know of it."""
         assert self.horizon is not None  # adopted before it is evaluated
-        return Past(self.horizon.since_us, self.horizon.runs, waits=self.waits_us is not None)
+        waits = self.waits_us is not None
+        return Past(
+            self.horizon.since_us, self.horizon.runs, waits=waits and not self.is_held, was_held=waits and self.is_held
+        )
 
     def ticket(self, expect: str | None, advance_to: str, not_before_us: int = 0) -> Ticket:
         """Write what must hold for an order of this entry."""

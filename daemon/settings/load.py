@@ -23,7 +23,7 @@ from daemon.settings.toml_lines import TooDeep, key_lines
 
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
 DOTENV_LIMIT_BYTES = 1024 * 1024
-_SECRETS: Mapping[tuple[str, ...], str] = {
+SECRETS: Mapping[tuple[str, ...], str] = {
     ("celery", "broker_url"): "embedded",
     ("celery", "result_backend"): "embedded",
     ("django_beat", "url"): "sqlite+aiosqlite:////nonexistent",
@@ -32,6 +32,8 @@ _SECRETS: Mapping[tuple[str, ...], str] = {
     ("watch", "webhook_secret"): "unreadable",
     ("watch", "ping"): "https://nowhere.invalid/",
     ("watch", "email", "password"): "unreadable",
+    ("health", "database"): "",
+    ("tracing", "authorization"): "unreadable",
 }
 """Keys whose value may stand elsewhere, and what takes its place while the rest is checked if it cannot be read."""
 
@@ -39,6 +41,7 @@ _PATHS = (("site", "state_dir"), ("celery", "app_dir"))
 _FILES = (
     (("feed", "*", "tls"), ("certificate", "key", "client_ca", "ca", "crl")),
     (("audit",), ("syslog_ca",)),
+    (("api",), ("tls_certificate", "tls_key")),
 )
 """Keys that name files, which may be credentials."""
 
@@ -55,12 +58,14 @@ class Loaded:
         problems: everything found so far.
         places: maps a key path to where it was written.
         schedule: the entries' tables, as they are in the file and with the environment over them.
+        references: of secrets that stand elsewhere: where (``file:/path``, ``credential:NAME``).
     """
 
     settings: Settings | None
     problems: tuple[Problem, ...]
     places: Places
     schedule: tuple[Any, Any] = field(default=(None, None), repr=False)
+    references: Mapping[KeyPath, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +129,13 @@ def load_settings(
         {key: line for key, line in lines.items() if not laid.hides(key)} if laid.replaced else lines,
         {**_unwritten(written, tree.get("schedule"), below), **named},
     )
-    problems += [*laid.problems, *_secrets(tree, environment)]
+    references: dict[KeyPath, str] = {}
+    problems += [*laid.problems, *_secrets(tree, environment, references)]
     _anchor_paths(tree, path.parent)
     problems += _files(tree, path.parent, environment)
     final = tree.get("schedule")
     settings, found = _validate(tree)
-    return Loaded(settings, (*problems, *found), places, (written, final))
+    return Loaded(settings, (*problems, *found), places, (written, final), references)
 
 
 def _unwritten(written: Any, schedule: Any, below: str) -> dict[KeyPath, str]:
@@ -175,12 +181,14 @@ def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
             table[key] = str((folder / table[key]).absolute())
 
 
-def _secrets(tree: dict[str, Any], environment: Mapping[str, str]) -> list[Problem]:
+def _secrets(tree: dict[str, Any], environment: Mapping[str, str], references: dict[KeyPath, str]) -> list[Problem]:
     problems = []
-    for pattern, stand_in in _SECRETS.items():
+    for pattern, stand_in in SECRETS.items():
         for path in _tables(tree, pattern[:-1]):
             table, key = _at(tree, path), pattern[-1]
             if isinstance(table.get(key), str):
+                if table[key].startswith(("file:", "credential:")):
+                    references[(*path, key)] = table[key]
                 try:
                     table[key] = resolve_secret(table[key], environment)
                 except SecretUnreadable as error:

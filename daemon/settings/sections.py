@@ -12,20 +12,22 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from daemon.public import Public
+from daemon.settings.api_section import ApiSection
 from daemon.settings.audit_section import AuditSection
 from daemon.settings.celery_sections import CelerySection, TaskSection
 from daemon.settings.entry_section import EntrySection, LimitSetting
 from daemon.settings.feed import FeedSection
+from daemon.settings.health_section import HealthSection
 from daemon.settings.history_section import HistorySection
+from daemon.settings.metrics_section import MetricsSection
 from daemon.settings.section import Section
 from daemon.settings.spool_section import SpoolSection
+from daemon.settings.tracing_section import TracingSection
 from daemon.settings.values import (
     Duration,
     Label,
-    ListenAddress,
     Name,
     Zone,
-    parse_address,
     wrong,
 )
 from daemon.settings.watch_section import WatchSection
@@ -56,19 +58,6 @@ class EmbeddedBrokerSection(Section):
     port: int = Field(default=0, ge=0, le=65535)
     appendfsync: Literal["always", "everysec"] = "everysec"
     binary: Path | None = None
-
-
-class ApiSection(Section):
-    """``[api]``: health and metrics over HTTP."""
-
-    listen: ListenAddress = parse_address("127.0.0.1:8674")
-
-    @field_validator("listen")
-    @classmethod
-    def _loopback(cls, value: Any) -> Any:
-        if not value.is_loopback:
-            raise wrong("this version has no sign-in, so the API listens on this machine only", "use 127.0.0.1:8674")
-        return value
 
 
 _DATABASES = re.compile(r"(postgresql\+asyncpg|mysql\+aiomysql|mariadb\+aiomysql|sqlite\+aiosqlite)://.+", re.DOTALL)
@@ -112,3 +101,6 @@ class Settings(Section):
     watch: WatchSection = WatchSection()
     api: ApiSection = ApiSection()
     audit: AuditSection = AuditSection()
+    metrics: MetricsSection = MetricsSection()
+    health: HealthSection = HealthSection()
+    tracing: TracingSection = TracingSection()

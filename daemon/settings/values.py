@@ -170,7 +170,10 @@ Name = Annotated[Public, PlainValidator(_name)]
 Label = Annotated[Public, PlainValidator(_printable)]
 """A name used elsewhere: of a task, a queue."""
 
-Labels = Annotated[tuple[Public, ...], PlainValidator(_labels)]
+AS_LIST = PlainSerializer(list, return_type=list[str], when_used="json")
+"""Writes a tuple of texts."""
+
+Labels = Annotated[tuple[Public, ...], PlainValidator(_labels), AS_LIST]
 """One such name or a list of them."""
 
 Duration = Annotated[float, PlainValidator(parse_duration_s), PlainSerializer(show_duration, when_used="json")]

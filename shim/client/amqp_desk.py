@@ -8,7 +8,7 @@ from shim.amqp.connector import AmqpConnector
 from shim.amqp.envelope import Delivery
 from shim.amqp.queues import PEEK_LIMIT, AmqpQueues
 from shim.errors import RequestInvalid
-from shim.queues import Backlog, Backlogs, Moved, Purged, QueuedMessage
+from shim.queues import Backlog, Backlogs, Moved, Parked, Purged, QueuedMessage
 from shim.queues.message import UNREADABLE
 
 
@@ -76,6 +76,18 @@ class AmqpDesk:
         del token
         message = f"queue {queue!r}: RabbitMQ cannot set messages aside, so there is nothing to restore"
         raise RequestInvalid(message)
+
+    async def parked(self) -> list[Parked]:
+        """List nothing: RabbitMQ sets nothing aside."""
+        return []
+
+    async def discard(self, queue: str, token: str) -> int:
+        """Refuse: nothing was set aside.
+
+        Raises:
+            RequestInvalid: always.
+        """
+        return await self.restore(queue, token)
 
     async def move(self, queue: str, to: str, *, count: int | None = None) -> Moved:
         """Refuse: a message would be in both queues for a while.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shim.control import EVERYONE, Answers, Audience, Command
-from shim.queues import Backlogs, Moved, Purged, QueuedMessage
+from shim.queues import Backlogs, Moved, Parked, Purged, QueuedMessage
 
 TIMEOUT_S = 1.0
 
@@ -66,6 +66,23 @@ class QueueDesk(Protocol):
 
     async def restore(self, queue: str, token: str) -> int:
         """Put the messages of a purge back.
+
+        Raises:
+            RequestInvalid: this broker sets nothing aside.
+            ShimError: the broker does not answer.
+        """
+        ...
+
+    async def parked(self) -> list[Parked]:
+        """List what purges have set aside, of all queues, the latest first.
+
+        Raises:
+            ShimError: the broker does not answer.
+        """
+        ...
+
+    async def discard(self, queue: str, token: str) -> int:
+        """Throw away what a purge has set aside.
 
         Raises:
             RequestInvalid: this broker sets nothing aside.

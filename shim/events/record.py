@@ -88,7 +88,7 @@ class TaskRecord:
             task_id=self.task_id,
             name=self.name or None,
             state=self.state,
-            state_at=_instant(self._state_s()),
+            state_at=_instant(self.state_s()),
             is_finished=self.is_finished,
             args=args or None,
             kwargs=kwargs or None,
@@ -117,7 +117,8 @@ class TaskRecord:
             clock=self.clock,
         )
 
-    def _state_s(self) -> float:
+    def state_s(self) -> float:
+        """Give when it came into its state; 0 while nothing tells."""
         known = {
             SUCCESS: self.succeeded[0],
             FAILURE: self.failed_s,

@@ -18,7 +18,7 @@ from shim.events.gap import Gap
 from shim.events.message import Event, Reading
 from shim.events.pools import Pools
 from shim.events.record import TaskRecord
-from shim.events.task import Task
+from shim.events.task import FAILURE, Task
 from shim.events.worker import Worker, WorkerRecord
 
 TASKS_LIMIT, WORKERS_LIMIT = 10_000, 1_000
@@ -224,6 +224,41 @@ class EventState:
                 found.append(record.view())
         return Page(tuple(found), is_complete=next(records, None) is None)
 
+    def records(
+        self, *, before: int | None = None, state: str | None = None, name: str | None = None, worker: str | None = None
+    ) -> Iterator[TaskRecord]:
+        """Walk over tasks, the last changed first, those alone whose change has a number below ``before``.
+
+        For reading only, and not across a pause. Of a rare trait none but the tasks that have it are looked at; of a common one
+        all are, and the caller judges.
+        """
+        asked = ((self._by_state, state), (self._by_name, name), (self._by_worker, worker))
+        pools = [index.get(value) for index, value in asked if value is not None]
+        if pools:
+            pool = min(pools, key=len)
+            if len(pool) <= SCAN_LIMIT and len(pool) * RARE < self.tasks_count:
+                found = pool.values() if before is None else [one for one in pool.values() if one.changed < before]
+                return iter(sorted(found, key=_last_changed_first))
+        if before is None:
+            return self._newest()
+        sides = (reversed(self._open.values()), reversed(self._finished.values()))
+        return merge(*(_below(side, before) for side in sides), key=_last_changed_first)
+
+    def ids_from(self, prefix: str, most: int) -> list[str]:
+        """Give up to ``most`` ids that begin so, in no order that means anything."""
+        found = [task_id for task_id in self._open if task_id.startswith(prefix)]
+        found += [task_id for task_id in self._finished if task_id.startswith(prefix)]
+        return found[:most]
+
+    def eldest_s(self) -> float:
+        """Say when the finished task that is forgotten next was last told of; 0 if there is none."""
+        record = next(iter(self._finished.values()), None)
+        return 0.0 if record is None else max(record.had[0], record.sent[0])
+
+    def record(self, task_id: str) -> TaskRecord | None:
+        """Give what is kept of one task, for reading only."""
+        return self._open.get(task_id) or self._finished.get(task_id)
+
     def changes(self, since: int, at: datetime, *, limit: int = 1_000) -> Changes:
         """Give what changed after cursor ``since``, which is 0 for the first time; workers as they stand at ``at``."""
         newest = islice(self._newest(), limit + 1)
@@ -248,6 +283,17 @@ class EventState:
         """Count the tasks by the worker that had them last; those no worker had are left out."""
         return self._by_worker.counts()
 
+    def failures_by_worker(self) -> Mapping[str, int]:
+        """Count the failed tasks by the worker that had them last."""
+        return Counter(record.worker for record in self._by_state.get(FAILURE).values())
+
+    def all_records(self) -> list[TaskRecord]:
+        """Give the records of all tasks, in no order. Later events change them: read what is wanted, and let them go.
+
+        The order an ``OrderedDict`` keeps is passed over, for walking along it takes thirty times as long.
+        """
+        return [*dict.values(self._open), *dict.values(self._finished)]
+
     @property
     def tasks_count(self) -> int:
         """Count the tasks known of."""
@@ -255,6 +301,15 @@ class EventState:
 
     def _newest(self) -> Iterator[TaskRecord]:
         return merge(reversed(self._open.values()), reversed(self._finished.values()), key=_last_changed_first)
+
+
+def _below(records: Iterator[TaskRecord], before: int) -> Iterator[TaskRecord]:
+    """Pass over what changed later; a plain loop, for there may be a hundred thousand."""
+    for record in records:
+        if record.changed < before:
+            yield record
+            break
+    yield from records
 
 
 def _last_changed_first(record: TaskRecord) -> int:

@@ -10,22 +10,24 @@ from shim.errors import RequestInvalid
 from shim.link import Link
 from shim.queues.backlog import Backlog, Backlogs, count_unacked
 from shim.queues.message import QueuedMessage, read_message, read_routing_key, read_sent_at, readdress
+from shim.queues.parking import Parked, Parking
 from shim.script import Script
 from shim.transport import RedisTransport
 
 LOOK = Script("shim.queues", "look.lua")
-PARK = Script("shim.queues", "park.lua")
-UNPARK = Script("shim.queues", "unpark.lua")
 HELD = Script("shim.queues", "held.lua")
 MOVE = Script("shim.queues", "move.lua")
 
 QUEUES_PER_LOOK = 200
 PEEK_LIMIT = 1000
+PEEKED_PER_CALL = 20
+PEEK_BYTES = 4 * 1024 * 1024
+"""Once so much has been read, no more is: reading it blocks the loop."""
+
 MOVED_PER_CALL = 100
 MOVED_BYTES_PER_CALL = 8 * 1024 * 1024
 """What one step of a move reads, and writes twice; a single larger message travels alone."""
 
-UNPARKED_PER_CALL = 500
 UNACKED_LOOK_LIMIT = 10_000
 """Unacknowledged messages looked at to tell queues apart; beyond it only their total is known."""
 
@@ -34,12 +36,6 @@ NEXT_END_BYTES = 4096
 
 HELD_END_BYTES = 2048
 """A routing key has at most 255 characters, each at most 6 bytes long in JSON."""
-
-PARK_TTL_S = 24 * 3600
-PARK_LIMIT_BYTES = 1024 * 1024 * 1024
-"""Parked messages still take up the broker's memory; a larger queue is not parked."""
-
-PARKED = "carillon:1:parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +63,7 @@ class Queues:
         self._link = link
         self._transport = transport
         self._unacked = transport.key_prefix + unacked_key
+        self._parking = Parking(link, transport)
 
     async def backlogs(self, queues: Sequence[str]) -> Backlogs:
         """Count what waits in ``queues``, all priority steps, and what workers hold of it.
@@ -91,7 +88,7 @@ class Queues:
         return Backlogs(found, total, is_complete)
 
     async def peek(self, queue: str, count: int = 20) -> list[QueuedMessage]:
-        """Read the next ``count`` messages in the order workers take them; nothing is taken.
+        """Read the next ``count`` messages in the order workers take them; nothing is taken. Of large ones fewer are read.
 
         Raises:
             RequestInvalid: more than ``PEEK_LIMIT``, or less than one.
@@ -102,9 +99,14 @@ class Queues:
             raise RequestInvalid(message)
         found: list[QueuedMessage] = []
         for key in self._transport.list_keys(queue):
-            if len(found) < count:
-                raws = await self._link.call("LRANGE", key, len(found) - count, -1)
+            seen = 0
+            while len(found) < count and sum(one.size_bytes for one in found) < PEEK_BYTES:
+                part = min(PEEKED_PER_CALL, count - len(found))
+                raws = await self._link.call("LRANGE", key, -seen - part, -seen - 1)
                 found += [read_message(raw) for raw in reversed(raws)]
+                seen += len(raws)
+                if len(raws) < part:
+                    break
         return found
 
     async def purge(self, queue: str, *, token: str | None) -> Purged:
@@ -119,11 +121,7 @@ class Queues:
             RequestInvalid: too much to park.
             ShimError: as ``Link.call``.
         """
-        keys = self._transport.list_keys(queue)
-        if token is not None:
-            await self._check_size(queue, keys)
-        parked = self._parked(token or "-", queue)
-        count = int(await PARK.run(self._link, [*keys, *parked], [PARK_TTL_S if token is not None else 0]))
+        count = await self._parking.park(queue, token)
         return Purged(queue, count, token if token is not None and count else "")
 
     async def restore(self, queue: str, token: str) -> int:
@@ -132,14 +130,23 @@ class Queues:
         Raises:
             ShimError: as ``Link.call``; what was put back until then stays, and the rest stays parked.
         """
-        moved = 0
-        for parked, key in zip(self._parked(token, queue), self._transport.list_keys(queue), strict=True):
-            while True:
-                part = int(await UNPARK.run(self._link, [parked, key], [UNPARKED_PER_CALL]))
-                moved += part
-                if part < UNPARKED_PER_CALL:
-                    break
-        return moved
+        return await self._parking.restore(queue, token)
+
+    async def parked(self) -> list[Parked]:
+        """List what purges have set aside, of all queues, the latest first.
+
+        Raises:
+            ShimError: as ``Link.call``.
+        """
+        return await self._parking.rows()
+
+    async def discard(self, queue: str, token: str) -> int:
+        """Throw away what a purge has set aside; says how many messages there were.
+
+        Raises:
+            ShimError: as ``Link.call``.
+        """
+        return await self._parking.discard(queue, token)
 
     async def move(self, queue: str, to: str, *, count: int | None = None) -> Moved:
         """Move the next ``count`` messages, or all there are now, to the end of another queue, priorities kept.
@@ -172,18 +179,6 @@ class Queues:
                 size = min(2 * size, MOVED_PER_CALL, max(MOVED_BYTES_PER_CALL // max(map(len, raws)), 1))
             left += skipped
         return Moved(done, left)
-
-    async def _check_size(self, queue: str, keys: Sequence[str]) -> None:
-        sizes = [int(await self._link.call("MEMORY", "USAGE", key) or 0) for key in keys]
-        if sum(sizes) > PARK_LIMIT_BYTES:
-            message = (
-                f"queue {queue!r}: its messages take {sum(sizes)} bytes, more than {PARK_LIMIT_BYTES} to set aside"
-            )
-            raise RequestInvalid(message, hint="move them, or purge without keeping them")
-
-    def _parked(self, token: str, queue: str) -> list[str]:
-        steps = self._transport.priority_steps
-        return [f"{self._transport.key_prefix}{PARKED}:{token}:{step}:{queue}" for step in steps]
 
     async def _unacked_routing_keys(self, total: int) -> list[str]:
         if not total:

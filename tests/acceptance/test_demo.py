@@ -40,6 +40,7 @@ def test_the_demo_ends_with_a_line_of_numbers_that_add_up() -> None:
     assert re.search(
         r"^beside it: CARILLON_SITE__STATE_DIR=\S+ carillon feeds list -c \S+demo\.toml$", done.stderr, re.MULTILINE
     )
+    assert re.search(r"^dashboard: http://127\.0\.0\.1:\d+/#token=crl_\S+$", done.stderr, re.MULTILINE)
 
 
 def test_the_demo_says_which_port_is_taken() -> None:

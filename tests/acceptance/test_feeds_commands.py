@@ -80,11 +80,11 @@ def test_a_feed_is_listed_with_what_it_did(site: Path, daemon: DaemonProcess) ->
     assert detail["quarantined"]["type-not-routed"] >= 1
     assert sum(detail["minutes"]) == after["last_hour"]
     assert sum(detail["kinds"].values()) == after["last_hour"]
-    assert (
-        detail["routes"]["1 recording.message"] == sum(after["codes"].values()) - after["resent"] - detail["unrouted"]
-    )
+    [first] = detail["routes"]
+    assert (first["name"], first["becomes"]) == ("1 recording.message", "recording.message")
+    assert first["count"] == sum(after["codes"].values()) - after["resent"] - detail["unrouted"]
     assert detail["unrouted"] == detail["quarantined"]["type-not-routed"]
-    assert f"    1 recording.message: {detail['routes']['1 recording.message']}\n" in feeds(site, "show", "adt").stdout
+    assert f"    1 recording.message: {first['count']}\n" in feeds(site, "show", "adt").stdout
     daemon.wait_metric(detail["kinds"]["ADT"], "carillon_feed_messages_total", feed="adt", type="ADT")
 
 

@@ -18,6 +18,8 @@ from tests.support.worker import Worker, wait_until_ran
 
 KILLS = 18
 MESSAGES = 600
+SEVERAL = 400
+"""Enough for more pushes than ten, although messages gather for a moment before each."""
 
 
 def feed_site(folder: Path, broker_url: str, port: int, **parts: str) -> Path:
@@ -59,8 +61,8 @@ def test_killed_at_a_named_point_every_acknowledged_message_runs_once_and_in_ord
 ) -> None:
     port = free_port()
     site = feed_site(tmp_path, valkey.url, port)
-    messages = [adt(f"M{number:05d}") for number in range(40)]
-    faulty = FaultyDaemon(site, point, 15)
+    messages = [adt(f"M{number:05d}") for number in range(SEVERAL)]
+    faulty = FaultyDaemon(site, point, 10)
     with faulty, LockstepSender(lambda: port, messages) as sender:
         faulty.ready()
         assert faulty.process is not None
@@ -71,7 +73,7 @@ def test_killed_at_a_named_point_every_acknowledged_message_runs_once_and_in_ord
             with Worker(valkey.url):
                 found = wait_until_ran(valkey.client, len(messages))
             assert daemon.terminate() == 0
-    assert [one["message"]["control_id"] for one in found] == [f"M{number:05d}" for number in range(40)]
+    assert [one["message"]["control_id"] for one in found] == [f"M{number:05d}" for number in range(SEVERAL)]
     assert valkey.client.llen("celery") == 0
 
 

@@ -12,7 +12,7 @@ from celery import Celery
 
 from shim.envelope import Envelope
 from shim.errors import BrokerRefused, RequestInvalid
-from shim.queues import Queues, desk
+from shim.queues import Queues, desk, parking
 from shim.transport import RedisTransport
 from tests.support.publishing import linked, message, until
 from tests.support.valkey import ValkeyServer
@@ -138,7 +138,7 @@ async def test_a_purge_can_be_taken_back_and_the_order_is_as_it_was(valkey: Valk
 async def test_more_messages_than_one_call_moves_come_back_in_order(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "UNPARKED_PER_CALL", 7)
+    monkeypatch.setattr(parking, "UNPARKED_PER_CALL", 7)
     names = [f"m{number}" for number in range(30)]
     put(valkey, *(message(name) for name in names))
     async with linked(valkey.url) as link:
@@ -153,7 +153,7 @@ async def test_what_is_set_aside_goes_away_after_a_day(valkey: ValkeyServer) -> 
     async with linked(valkey.url) as link:
         await Queues(link, RedisTransport()).purge("q", token="t")
     [parked] = valkey.client.keys("*parked*")
-    assert 0 < valkey.client.ttl(parked) <= desk.PARK_TTL_S
+    assert 0 < valkey.client.ttl(parked) <= parking.PARK_TTL_S
 
 
 async def test_a_purge_without_a_token_keeps_nothing(valkey: ValkeyServer) -> None:
@@ -170,7 +170,7 @@ async def test_purging_an_empty_queue_gives_no_token(valkey: ValkeyServer) -> No
 
 
 async def test_a_queue_too_large_to_keep_is_not_purged(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "PARK_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(parking, "PARK_LIMIT_BYTES", 1000)
     put(valkey, message(size=5000))
     async with linked(valkey.url) as link:
         with pytest.raises(RequestInvalid, match="to set aside"):

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.clock import SystemClock
 from daemon.deeds import Deed
-from daemon.desks import Replay
+from daemon.desks import By, Replay
 from daemon.hl7listener.desk.messages import Messages
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.lanes.drain import Drain
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 PLAIN = feed()
 LANES = feed(route(lane_key=LaneKey(Public("ward"), (parse_path("PID-3.1"),), 4)))
 KEYLESS = feed(route(lane_key=LaneKey(Public("ward"), (parse_path("ZZZ-3.1"),), 4)))
-WHO = Public("tester")
+WHO = By(Public("tester"))
 WHY = Public("no worker could take it")
 
 

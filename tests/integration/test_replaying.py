@@ -13,7 +13,7 @@ from daemon.cli.message_lines import found_lines
 from daemon.cli.message_selection import Filters, chosen
 from daemon.clock import SystemClock
 from daemon.deeds import Deed
-from daemon.desks import Replay, Replayed
+from daemon.desks import By, Replay, Replayed
 from daemon.hl7listener.deidentify import Deidentified, deidentify
 from daemon.hl7listener.desk import messages as desk
 from daemon.hl7listener.desk.messages import Messages
@@ -27,7 +27,7 @@ from tests.support.listening import Station, listening
 
 pytestmark = pytest.mark.anyio
 
-WHO = Public("tester")
+WHO = By(Public("tester"))
 BLOCKS = (adt("A") + adt("B"), batch(adt("C"), adt("D")))
 BLOCK_SEQS, MESSAGE_SEQS = [1, 4], [2, 3, 5, 6]
 

@@ -11,7 +11,7 @@ from tests.support.builders import adt, framed
 from tests.support.clock import SetClock
 from tests.support.feeds import ADT
 from tests.support.listening import listening
-from tests.support.spooling import ROOMY, ask, hasten, until
+from tests.support.spooling import ROOMY, ask, hasten, numbers, until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,7 @@ async def test_a_resend_gets_the_same_bytes_a_retention_later_and_is_new_only_wh
             await caller.send(framed(adt("M1")))
             [reply] = await caller.replies()
         assert reply != replies[0]
-        assert count(tmp_path) == 2
+        assert numbers(tmp_path)[-1] > 2  # a row of its own; the one before may be gone by now
 
 
 @pytest.mark.parametrize("fate", ["reset", "half closed", "gone"])

@@ -39,6 +39,9 @@ class SaidAccess:
         capabilities = frozenset(Capability(word) for word in words[1:])
         return Caller(Public(words[0]), role, Means.TOKEN, capabilities, Public("127.0.0.1"))
 
+    def holds(self, caller: Caller) -> bool:
+        return caller.role is not Role.NOBODY
+
 
 @dataclass(slots=True)
 class Reply:

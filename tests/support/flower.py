@@ -24,7 +24,8 @@ ANSWER_LIMIT_S = 10.0
 class Flower:
     """A Flower that watches one broker; ready once its API answers and it listens to events."""
 
-    def __init__(self, url: str, *, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, url: str, *, arguments: tuple[str, ...] = (), results: str | None = None) -> None:
+        self._results = {} if results is None else {"CELERY_RESULT_BACKEND": results}
         self.port = free_port()
         self._log = Path(tempfile.mkstemp(prefix="flower-", suffix=".log")[1])
         self._command = [
@@ -34,7 +35,7 @@ class Flower:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
+        environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true", **self._results}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=self._log.parent

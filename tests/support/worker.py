@@ -87,6 +87,11 @@ class Worker:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
 
+    def resume(self) -> None:
+        """Let its processes go on."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill all its processes; nothing of it is put in order."""
         assert self._process is not None

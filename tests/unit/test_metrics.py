@@ -11,11 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from daemon import (
     answer_events,
+    api_events,
+    celery_events,
+    deeds,
     events,
     feed_events,
     run_events,
     schedule_events,
     spool_events,
+    tracing_events,
     trust_events,
     watch_events,
 )
@@ -26,6 +30,7 @@ from daemon.hl7listener.ack.sequence import Turn
 from daemon.hl7listener.judging.finding import Reason
 from daemon.hl7listener.tls.faults import Refusal
 from daemon.hl7listener.tls.keeper import Alarm
+from daemon.hl7listener.watch.alarms import FeedAlarm
 from daemon.hl7listener.wire.connection import Goodbye
 from daemon.hl7listener.wire.framer import Deviation
 from daemon.metrics import ENTRIES_SHOWN, Metrics
@@ -90,6 +95,23 @@ LABELS = {
     "carillon_feed_reused_control_ids": ("feed",),
     "carillon_feed_out_of_sequence": ("feed", "turn"),
     "carillon_feed_answered_elsewhere": ("feed",),
+    "carillon_config_info": ("hash",),
+    "carillon_config_reload_timestamp_seconds": (),
+    "carillon_claims": ("outcome",),
+    "carillon_claim_conflicts": (),
+    "carillon_entry_last_success_timestamp_seconds": ("entry",),
+    "carillon_entry_gap_seconds": ("entry",),
+    "carillon_feed_quiet": ("feed",),
+    "carillon_broker_command_seconds": ("le",),
+    "carillon_queue_oldest_seconds": ("queue",),
+    "carillon_queue_consumers": ("queue",),
+    "carillon_loop_lag_seconds": (),
+    "carillon_spans": ("outcome",),
+    "carillon_http_request_seconds": ("le", "route"),
+    "carillon_ws_clients": ("route",),
+    "carillon_ws_dropped": (),
+    "carillon_auth_failures": ("kind",),
+    "carillon_reveals": ("kind",),
 }
 """Every metric of ours with its labels; what dashboards and alerts are written against."""
 
@@ -102,6 +124,25 @@ ANSWERING: tuple[object, ...] = (
 LISTENING: tuple[object, ...] = (
     feed_events.FeedReached(ADT, BROKER),
     feed_events.Received(ADT, {Public("ADT"): 3, Public("other"): 2}, 4096, {Public("1 app.task"): 2}, 1, 2),
+)
+ROUTE, CELERY_TASK = Public("/api/tasks/{id}"), "app.add"
+SERVING: tuple[object, ...] = (
+    api_events.RequestAnswered(Public("GET"), ROUTE, 200, 0.25),
+    api_events.LineOpened(ROUTE, 1),
+    api_events.LineOpened(ROUTE, 2),
+    api_events.LineClosed(ROUTE, 1, was_slow=True),
+    api_events.RequestDenied(Public("not-signed-in"), ROUTE, Public("10.1.2.3")),
+    deeds.Deed(deeds.DeedKind.TASK_REVEALED, Public("jdoe"), Public("t1")),
+    deeds.Deed(deeds.DeedKind.SIGNED_IN, Public("jdoe"), Public("")),
+    watch_events.FeedAlarmRaised(ADT, FeedAlarm.QUIET, START_US),
+    events.BrokerAnswered(0.5),
+    celery_events.LoopSeen(0.125),
+    tracing_events.SpansSent(7),
+    tracing_events.SpansLost(2),
+    celery_events.QueuesSeen((celery_events.QueueSeen("default", 4, 2, 8, 1.5),)),
+    celery_events.WorkersSeen((celery_events.WorkerSeen("w1@ward", "ward", is_alive=True, active=3),)),
+    celery_events.TaskTold("task-succeeded", CELERY_TASK, "w1@ward", "ward", "default", runtime_s=2.0),
+    schedule_events.EntryPlanned(BELL, START_US + 60 * SECOND_US),
 )
 BUSY: tuple[object, ...] = (
     schedule_events.OccurrenceEnqueued(BELL, START_US, 0.01, is_misfire=False),
@@ -141,6 +182,7 @@ BUSY: tuple[object, ...] = (
     spool_events.DiskSeen(1 << 30, 86_400.0),
     *LISTENING,
     *ANSWERING,
+    *SERVING,
     trust_events.NodeRefused(ADT, Public("10.1.2.3"), Refusal.NOT_TLS, Public("")),
     trust_events.CertificateTaken(ADT, START_US),
     trust_events.AuditLost(4, Public("full")),
@@ -273,6 +315,21 @@ def test_no_series_tells_when_it_was_made() -> None:
         (LISTENING[1], "feed_filtered_total", {"feed": "adt"}, 1),
         (LISTENING[1], "feed_unrouted_total", {"feed": "adt"}, 2),
         (BUSY[-3], "feed_alarm", {"feed": "adt", "what": "certificate-ends-in-7-days"}, 1),
+        (SERVING[0], "http_request_seconds_sum", {"route": ROUTE}, 0.25),
+        (SERVING[1], "ws_clients", {"route": ROUTE}, 1),
+        (SERVING[3], "ws_dropped_total", {}, 1),
+        (SERVING[4], "auth_failures_total", {"kind": "not-signed-in"}, 1),
+        (SERVING[5], "reveals_total", {"kind": "task-revealed"}, 1),
+        (SERVING[7], "feed_quiet", {"feed": "adt"}, 1),
+        (SERVING[8], "broker_command_seconds_sum", {}, 0.5),
+        (SERVING[9], "loop_lag_seconds", {}, 0.125),
+        (SERVING[10], "spans_total", {"outcome": "sent"}, 7),
+        (SERVING[11], "spans_total", {"outcome": "lost"}, 2),
+        (SERVING[12], "queue_oldest_seconds", {"queue": "default"}, 1.5),
+        (SERVING[12], "queue_consumers", {"queue": "default"}, 2),
+        (BUSY[0], "claims_total", {"outcome": "won"}, 1),
+        (BUSY[1], "claims_total", {"outcome": "taken"}, 1),
+        (BUSY[1], "claim_conflicts_total", {}, 1),
         (ANSWERING[0], "feed_late_answers_total", {"feed": "adt", "ending": "failed"}, 1),
         (ANSWERING[0], "feed_late_answer_seconds_sum", {"feed": "adt"}, 2.5),
         (ANSWERING[1], "feed_reused_control_ids_total", {"feed": "adt"}, 1),
@@ -313,6 +370,8 @@ def test_what_went_down_or_stopped_is_zero_again() -> None:
     metrics(events.BrokerKeeping(BROKER))
     metrics(feed_events.FeedUnreached(ADT, BROKER, Public("refused"), 1.0))
     metrics(watch_events.FeedAlarmEnded(ADT, Alarm.WEEK, START_US))
+    metrics(watch_events.FeedAlarmEnded(ADT, FeedAlarm.QUIET, START_US))
+    assert metrics.value("carillon_feed_quiet", {"feed": "adt"}) == 0
     assert metrics.value("carillon_feed_reached", {"feed": "adt"}) == 0
     assert metrics.value("carillon_feed_alarm", {"feed": "adt", "what": "certificate-ends-in-7-days"}) == 0
     assert metrics.value("carillon_broker_evicting") == 0
@@ -389,3 +448,11 @@ def test_with_very_many_entries_the_series_of_single_entries_are_left_out(entrie
     assert (own, of_all) == ((1, 0) if shown else (0, 50))
     assert any("entry_next" in one for one in series(metrics)) is shown
     assert metrics.value("carillon_occurrence_lateness_seconds_count") == 50
+
+
+def test_the_gap_of_an_entry_is_the_time_between_two_instants_it_is_due() -> None:
+    metrics = heard(schedule_events.EntryPlanned(BELL, START_US), schedule_events.EntryPlanned(BELL, START_US))
+    assert metrics.value("carillon_entry_gap_seconds", {"entry": "bell"}) == float("inf")
+    metrics(schedule_events.EntryPlanned(BELL, START_US + 90 * SECOND_US))
+    metrics(schedule_events.EntryPlanned(BELL, None))
+    assert metrics.value("carillon_entry_gap_seconds", {"entry": "bell"}) == 90

@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``."""
+"""``/healthz``, ``/readyz``, ``/metrics`` and ``/api/health``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from daemon.api.http.answer import Answer
 from daemon.api.http.asked import Asked
 from daemon.api.http.caller import Role
 from daemon.api.http.resource import Resource
+from daemon.desks.health import HealthDesk, HealthReport
 
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _TEXT = "text/plain; charset=utf-8"
@@ -32,8 +33,10 @@ class Readiness:
     checks: Mapping[str, CheckAnswer]
 
 
-def health_resources(checks: Callable[[], Sequence[Check]], exposition: Callable[[], bytes]) -> tuple[Resource, ...]:
-    """List what probes ask."""
+def health_resources(
+    checks: Callable[[], Sequence[Check]], exposition: Callable[[], bytes], desk: HealthDesk | None = None
+) -> tuple[Resource, ...]:
+    """List what probes ask, and with a desk what people do."""
 
     async def healthz(asked: Asked) -> Any:
         del asked  # that it runs is the answer
@@ -48,7 +51,7 @@ def health_resources(checks: Callable[[], Sequence[Check]], exposition: Callable
         del asked
         return exposition()
 
-    return (
+    probes = (
         Resource(
             "GET", "/healthz", healthz, "Say whether the event loop lives", "health", Role.NOBODY, media_type=_TEXT
         ),
@@ -62,4 +65,22 @@ def health_resources(checks: Callable[[], Sequence[Check]], exposition: Callable
             answers=Readiness,
         ),
         Resource("GET", "/metrics", metrics, "Metrics for Prometheus", "health", Role.NOBODY, media_type=_METRICS),
+    )
+    return probes if desk is None else (*probes, _detailed(desk))
+
+
+def _detailed(desk: HealthDesk) -> Resource:
+    async def health(asked: Asked) -> Any:
+        del asked
+        return await desk.report()
+
+    return Resource(
+        "GET",
+        "/api/health",
+        health,
+        "Say how the site is, and what to do about what is not well",
+        "health",
+        Role.VIEWER,
+        answers=HealthReport,
+        description="The status is that of the worst check. Pages and database are asked at most once in 15 seconds.",
     )

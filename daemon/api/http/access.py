@@ -9,6 +9,22 @@ from aiohttp import web
 from daemon.api.http.caller import Caller, Capability, Means
 from daemon.api.http.resource import Channel, Resource
 from daemon.desks import NotPermitted, NotSignedIn
+from daemon.public import Public
+
+ADDRESS = web.RequestKey("address", Public)
+"""Under this key a request keeps where it began, once that is known."""
+
+
+class ConfirmFirst(NotPermitted):
+    """A session must show its token again before it sees contents."""
+
+    code = "confirm-first"
+
+
+class ReadOnly(NotPermitted):
+    """Nothing may be changed from there."""
+
+    code = "read-only"
 
 
 class Access(Protocol):
@@ -21,7 +37,12 @@ class Access(Protocol):
             NotSignedIn: what they say is not so.
             NotPermitted: the request does not come from our own page, or from a host that is meant.
             TooMuch: they ask too often, or have tried too often to sign in.
+            DeskRefused: the request is meant for somebody else.
         """
+        ...
+
+    def holds(self, caller: Caller) -> bool:
+        """Say whether a caller who was admitted before still would be: a WebSocket stays open long."""
         ...
 
 
@@ -30,9 +51,12 @@ def permit(caller: Caller, wanted: Resource | Channel) -> None:
 
     Raises:
         NotSignedIn: nobody is signed in, and that is needed.
+        ReadOnly: something would be changed, and nothing may be.
+        ConfirmFirst: a session that may look at contents has not shown its token again.
         NotPermitted: the role or a capability is missing.
     """
-    if wanted.is_for_results and caller.has(Capability.RESULTS):
+    is_asking = isinstance(wanted, Channel) or wanted.is_safe or wanted.is_reading
+    if wanted.is_for_results and caller.has(Capability.RESULTS) and (is_asking or not caller.is_read_only):
         return
     if not caller.may(wanted.role):
         if caller.means is Means.NONE:
@@ -40,7 +64,13 @@ def permit(caller: Caller, wanted: Resource | Channel) -> None:
             raise NotSignedIn(message, hint="send a token: Authorization: Bearer …; carillon token add makes one")
         message = f"this takes the role {wanted.role.word}"
         raise NotPermitted(message, hint=f"{caller.who} has the role {caller.role.word}")
+    if caller.is_read_only and not is_asking:
+        message = "nothing may be changed over the network here"
+        raise ReadOnly(message, hint="[api] read_only is set; the commands on the daemon's machine may")
     for capability in sorted(wanted.needs if isinstance(wanted, Resource) else (), key=lambda one: one.value):
         if not caller.has(capability):
+            if capability is Capability.PHI and caller.may_confirm:
+                message = "show your token again before you look at contents"
+                raise ConfirmFirst(message, hint="POST /api/session/confirm, and ask again")
             message = f"this takes the capability {capability.value}"
             raise NotPermitted(message, hint="no role implies it; carillon token add --help says how it is given")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from daemon.api.http.answer import is_one_of
 from daemon.api.http.caller import Caller
 from daemon.deeds import Deed, DeedKind
-from daemon.desks import Changed
+from daemon.desks import By, Changed
 from daemon.public import Public, escaped
 
 M = TypeVar("M", bound=BaseModel)
@@ -73,6 +73,11 @@ class Asked:
         if self.if_match and not is_one_of(etag, self.if_match):
             message = "it has been changed since it was read"
             raise Changed(message, hint="read it again, and decide anew")
+
+    @property
+    def by(self) -> By:
+        """Say who asks, for the record of what a desk does."""
+        return By(self.caller.who, self.caller.address, self.caller.role.word)
 
     def deed(self, kind: DeedKind, about: str, **more: Any) -> Deed:
         """Write down who does what; ``more`` are further fields of the deed."""

@@ -57,6 +57,10 @@ class Caller:
         address: where the request came from; behind a proxy that is trusted, what that says.
         feeds: those whose contents may be seen with ``phi``; ``None``: all.
         session_key: of a session: what a request that changes something must repeat.
+        may_confirm: it is a session that would see contents once its token was shown again.
+        is_read_only: nothing may be changed from where the request came.
+        is_secure: the connection is encrypted, up to here or to a proxy that is trusted.
+        credential: the id of the token; empty without one.
     """
 
     who: Public
@@ -66,10 +70,18 @@ class Caller:
     address: Public = _NOWHERE
     feeds: frozenset[str] | None = None
     session_key: str = ""
+    may_confirm: bool = False
+    is_read_only: bool = False
+    is_secure: bool = False
+    credential: str = ""
 
     def may(self, role: Role) -> bool:
         """Say whether the role suffices."""
         return self.role >= role
+
+    def may_change(self, role: Role) -> bool:
+        """Say whether something may be changed that takes the role."""
+        return self.role >= role and not self.is_read_only
 
     def has(self, capability: Capability) -> bool:
         """Say whether the capability was given."""

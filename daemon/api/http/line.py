@@ -13,6 +13,9 @@ SEND_LIMIT_S = 5.0
 """How long one frame may take to leave; the library's own buffer comes first (64 KiB)."""
 
 CLOSE_LIMIT_S = 1.0
+SIGNED_OUT = 4401
+"""Close code once its caller is no longer signed in (RFC 6455 section 7.4.2: ours to choose)."""
+
 TOO_SLOW = 1008
 """Close code of a reader that is dropped (RFC 6455 section 7.4.1: policy)."""
 

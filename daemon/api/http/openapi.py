@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,7 +15,7 @@ from daemon.api.http.resource import Channel, Resource
 VERSION = "3.1.0"
 _REF = "#/components/schemas/{model}"
 _PART = re.compile(r"\{([a-z_]+)(?::[^{}]*)?\}")
-_ALWAYS = (400, 401, 403, 408, 413, 422, 429, 500, 503)
+_ALWAYS = (400, 401, 403, 408, 413, 421, 422, 429, 500, 503)
 _DESCRIPTION = (
     "Schedules, HL7 feeds, messages, tasks, workers and queues of one site.\n\n"
     "Refusals are `application/problem+json` (RFC 9457) with a stable `code`. Lists come in pages: `next` of one is `after` of "
@@ -27,15 +27,14 @@ _DESCRIPTION = (
 
 def document(resources: Iterable[Resource], channels: Iterable[Channel], version: str) -> dict[str, Any]:
     """Describe what can be asked."""
-    schemas: dict[str, Any] = {}
+    shown = [resource for resource in resources if not resource.is_hidden]
+    channels = list(channels)
+    shapes = _Shapes([*shown, *channels])
     paths: dict[str, dict[str, Any]] = {}
-    for resource in resources:
-        if not resource.is_hidden:
-            path = paths.setdefault(plain_path(resource.path), {})
-            path[resource.method.lower()] = _operation(resource, schemas)
+    for resource in shown:
+        paths.setdefault(plain_path(resource.path), {})[resource.method.lower()] = _operation(resource, shapes)
     for channel in channels:
-        paths.setdefault(plain_path(channel.path), {})["get"] = _upgrade(channel, schemas)
-    _schema(Problem, schemas)
+        paths.setdefault(plain_path(channel.path), {})["get"] = _upgrade(channel, shapes)
     return {
         "openapi": VERSION,
         "info": {
@@ -45,10 +44,10 @@ def document(resources: Iterable[Resource], channels: Iterable[Channel], version
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted(schemas.items())),
+            "schemas": dict(sorted(shapes.named.items())),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "`carillon token add` makes one."},
                 "session": {"type": "apiKey", "in": "cookie", "name": "carillon_session"},
@@ -57,18 +56,49 @@ def document(resources: Iterable[Resource], channels: Iterable[Channel], version
     }
 
 
+class _Shapes:
+    """Schemas of all types at once, so that equal names of different types are told apart.
+
+    Attributes:
+        named: those that are referred to.
+    """
+
+    def __init__(self, wanted: Sequence[Resource | Channel]) -> None:
+        models: dict[tuple[int, str], tuple[Any, Any]] = {}
+        for one in wanted:
+            models[id(one.query), "validation"] = (one.query, "validation")
+            if isinstance(one, Resource):
+                models[id(one.body), "validation"] = (one.body, "validation")
+                models[id(one.answers), "serialization"] = (one.answers, "serialization")
+        models[id(Problem), "serialization"] = (Problem, "serialization")
+        inputs = [(key, mode, TypeAdapter(model)) for key, (model, mode) in models.items() if model is not None]
+        found, more = TypeAdapter.json_schemas(inputs, ref_template=_REF)
+        self._found = {key: schema for (key, _), schema in found.items()}
+        self.named: dict[str, Any] = dict(more.get("$defs", {}))
+
+    def of(self, model: Any, mode: str = "serialization") -> dict[str, Any]:
+        """Give the schema of a type, or a reference to it."""
+        return dict(self._found[id(model), mode])
+
+    def fields(self, model: Any) -> dict[str, Any]:
+        """Give the schema of a type itself, and keep it from being named: query strings are taken apart."""
+        schema = self.of(model, "validation")
+        reference = schema.get("$ref", "")
+        return dict(self.named[reference.rpartition("/")[2]]) if reference else schema
+
+
 def plain_path(path: str) -> str:
     """Write a router's path as OpenAPI has it: names without patterns."""
     return _PART.sub(r"{\1}", path)
 
 
-def _operation(resource: Resource, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(resource: Resource, shapes: _Shapes) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": _operation_id(resource.method, resource.path),
         "summary": resource.summary,
         "tags": [resource.tag],
-        "parameters": [*_parts(resource.path), *_parameters(resource.query, schemas), *_headers(resource)],
-        "responses": _responses(resource, schemas),
+        "parameters": [*_parts(resource.path), *_parameters(resource.query, shapes), *_headers(resource)],
+        "responses": _responses(resource, shapes),
         "x-role": resource.role.word,
     }
     notes = [resource.description] if resource.description else []
@@ -83,18 +113,18 @@ def _operation(resource: Resource, schemas: dict[str, Any]) -> dict[str, Any]:
     if notes:
         found["description"] = "\n\n".join(notes)
     if resource.body is not None:
-        content = {"application/json": {"schema": _schema(resource.body, schemas, "validation")}}
+        content = {"application/json": {"schema": shapes.of(resource.body, "validation")}}
         is_needed = any(field.is_required() for field in resource.body.model_fields.values())
         found["requestBody"] = {"content": content, "required": is_needed}
     return found
 
 
-def _upgrade(channel: Channel, schemas: dict[str, Any]) -> dict[str, Any]:
+def _upgrade(channel: Channel, shapes: _Shapes) -> dict[str, Any]:
     return {
         "operationId": _operation_id("ws", channel.path),
         "summary": f"{channel.summary} (WebSocket)",
         "tags": [channel.tag],
-        "parameters": [*_parts(channel.path), *_parameters(channel.query, schemas)],
+        "parameters": [*_parts(channel.path), *_parameters(channel.query, shapes)],
         "responses": {
             "101": {"description": "The connection becomes a WebSocket."},
             **{str(status): _refused() for status in (*_ALWAYS, 404)},
@@ -104,17 +134,22 @@ def _upgrade(channel: Channel, schemas: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _responses(resource: Resource, schemas: dict[str, Any]) -> dict[str, Any]:
+def _responses(resource: Resource, shapes: _Shapes) -> dict[str, Any]:
     right: dict[str, Any] = {"description": "As asked."}
     if resource.answers is not None:
-        right["content"] = {resource.media_type: {"schema": _schema(resource.answers, schemas)}}
+        right["content"] = {resource.media_type: {"schema": shapes.of(resource.answers)}}
     elif resource.status != 204:  # noqa: PLR2004 - no content
         right["content"] = {resource.media_type: {}}
     found = {str(resource.status): right}
     if resource.is_safe:
         found["304"] = {"description": "It is as the caller knows it already."}
-    found.update({str(status): _refused() for status in sorted({*_ALWAYS, *resource.problems})})
+    found.update({str(status): _refused() for status in sorted({*_ALWAYS, *_of_parts(resource.path), *resource.problems})})
     return found
+
+
+def _of_parts(path: str) -> tuple[int, ...]:
+    """Give the refusals of a path with names in it: nothing may be there."""
+    return (404,) if _PART.search(path) else ()
 
 
 def _refused() -> dict[str, Any]:
@@ -127,13 +162,12 @@ def _parts(path: str) -> list[dict[str, Any]]:
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in _PART.findall(path)]
 
 
-def _parameters(model: Any, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+def _parameters(model: Any, shapes: _Shapes) -> list[dict[str, Any]]:
     if model is None:
         return []
-    shape = TypeAdapter(model).json_schema(ref_template=_REF, mode="validation")
-    schemas.update(shape.pop("$defs", {}))
+    shape = shapes.fields(model)
     needed = set(shape.get("required", ()))
-    return [_parameter(name, schema, needed) for name, schema in shape["properties"].items()]
+    return [_parameter(name, schema, needed) for name, schema in shape.get("properties", {}).items()]
 
 
 def _parameter(name: str, schema: Mapping[str, Any], needed: set[str]) -> dict[str, Any]:
@@ -151,17 +185,6 @@ def _headers(resource: Resource) -> list[dict[str, Any]]:
     if not resource.is_safe and 412 in resource.problems:  # noqa: PLR2004 - changed since
         names.append("If-Match")
     return [{"name": name, "in": "header", "required": False, "schema": text} for name in names]
-
-
-def _schema(model: Any, schemas: dict[str, Any], mode: Any = "serialization") -> dict[str, Any]:
-    shape = TypeAdapter(model).json_schema(ref_template=_REF, mode=mode)
-    schemas.update(shape.pop("$defs", {}))
-    title = shape.get("title")
-    if shape.get("type") != "object" or title is None or "properties" not in shape:
-        return shape
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", title).strip("_")
-    schemas[name] = shape
-    return {"$ref": _REF.format(model=name)}
 
 
 def _operation_id(method: str, path: str) -> str:

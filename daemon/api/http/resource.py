@@ -34,6 +34,7 @@ class Resource:
         description: more for the document, in Markdown.
         is_raw: the handler reads query string and body by itself; for the ways that mirror other programs.
         body_limit_bytes: of the request's body.
+        is_reading: it changes nothing, though its method might; what is asked does not fit an address, or must not stand in one.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Resource:
     description: str = ""
     is_raw: bool = False
     body_limit_bytes: int = 256 * 1024
+    is_reading: bool = False
 
     @property
     def is_safe(self) -> bool:

@@ -10,18 +10,19 @@ from typing import Any, TypeAlias
 import anyio
 from aiohttp import web
 
-from daemon.api.http.access import Access, permit
+from daemon.api.http.access import ADDRESS, Access, permit
 from daemon.api.http.answer import Answer, is_one_of, written
 from daemon.api.http.asked import Asked
-from daemon.api.http.caller import Caller
+from daemon.api.http.caller import Caller, Means
 from daemon.api.http.idempotency import KEY_LIMIT, Idempotency
-from daemon.api.http.line import HEARTBEAT_S, MESSAGE_LIMIT_BYTES, TOO_SLOW, WebSocketLine
+from daemon.api.http.line import HEARTBEAT_S, MESSAGE_LIMIT_BYTES, SIGNED_OUT, TOO_SLOW, WebSocketLine
 from daemon.api.http.problem import CONTENT_TYPE, problem, word_of
 from daemon.api.http.reading import FieldsRefused, read_body, read_query
 from daemon.api.http.resource import Channel, LineGone, Resource
 from daemon.api_events import LineClosed, LineOpened, RequestAnswered, RequestDenied
 from daemon.clock import Clock
-from daemon.desks import BadRequest, DeskRefused, NotPermitted, NotSignedIn, TooMuch, Unavailable
+from daemon.deeds import Deed, DeedKind, Outcome
+from daemon.desks import BadRequest, DeskRefused, NotSignedIn, TooMuch, Unavailable
 from daemon.errors import DaemonError
 from daemon.events import RequestCrashed
 from daemon.ports import Emit
@@ -32,6 +33,9 @@ REQUESTS_LIMIT = 256
 """How many requests are answered at once; more are sent away."""
 
 LINES_LIMIT = 10_000
+SESSION_LINES_LIMIT = 32
+"""How many WebSockets a session may have open: tabs of one browser."""
+
 HandlerOf: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -66,8 +70,9 @@ class Serving:
         self._requests_limit = requests_limit
         self._idempotency = Idempotency()
         self._lines = 0
-        self._closing: set[WebSocketLine] = set()
+        self._closing: dict[WebSocketLine, Caller] = {}
         self.busy: set[Any] = set()
+        self.talking_on: set[Any] = set()
 
     def route(self, app: web.Application, resources: tuple[Resource, ...], channels: tuple[Channel, ...] = ()) -> None:
         """Add a route for each."""
@@ -119,9 +124,15 @@ class Serving:
         is_safe = isinstance(wanted, Channel) or wanted.is_safe
         try:
             caller = await self._access.admit(request, is_safe=is_safe)
+        except DeskRefused as refused:
+            self._emit(RequestDenied(Public(refused.code), route, _address_of(request)))
+            raise
+        try:
             permit(caller, wanted)
-        except (NotSignedIn, NotPermitted, TooMuch) as refused:
-            self._emit(RequestDenied(Public(refused.code), route, Public(request.remote or "")))
+        except DeskRefused as refused:
+            self._emit(RequestDenied(Public(refused.code), route, _address_of(request)))
+            if caller.means is not Means.NONE:
+                self._emit(_refused_to(caller, route, refused.code))
             raise
         return caller
 
@@ -150,9 +161,7 @@ class Serving:
         async def talk(request: web.Request) -> web.StreamResponse:
             try:
                 caller = await self._admitted(channel, request, route)
-                if self._lines >= LINES_LIMIT:
-                    message = f"{LINES_LIMIT} WebSockets are open already"
-                    raise TooMuch(message)
+                self._has_room(caller)
                 query = read_query(channel.query, request.query.items())
                 asked = Asked(caller, dict(request.match_info), query)
                 found = await channel.check(asked) if channel.check is not None else None
@@ -174,7 +183,8 @@ class Serving:
         await socket.prepare(request)
         line, route = WebSocketLine(socket), Public(channel.path)
         self._lines += 1
-        self._closing.add(line)
+        self._closing[line] = asked.caller
+        self.talking_on.add(request.protocol)
         self._emit(LineOpened(route, self._lines))
         try:
             await channel.talk(asked, line, found)
@@ -185,16 +195,44 @@ class Serving:
             await line.close(1011, "a bug of ours")
         finally:
             self._lines -= 1
-            self._closing.discard(line)
+            del self._closing[line]
+            self.talking_on.discard(request.protocol)
             self._emit(LineClosed(route, self._lines, line.was_slow))
         await line.close(TOO_SLOW if line.was_slow else 1000)
         return socket
+
+    def _has_room(self, caller: Caller) -> None:
+        is_full = self._lines >= LINES_LIMIT
+        if not is_full and caller.session_key and self._lines >= SESSION_LINES_LIMIT:
+            own = sum(one.session_key == caller.session_key for one in self._closing.values())
+            is_full = own >= SESSION_LINES_LIMIT
+        if is_full:
+            message = "too many WebSockets are open already"
+            raise TooMuch(message)
+
+    async def close_ended(self) -> None:
+        """Close the lines of those who are no longer signed in."""
+        ended = [line for line, caller in self._closing.items() if not self._access.holds(caller)]
+        async with anyio.create_task_group() as tasks:
+            for line in ended:
+                tasks.start_soon(line.close, SIGNED_OUT, "signed out")
 
     async def close_lines(self) -> None:
         """Tell every reader that the service restarts (RFC 6455: 1012)."""
         async with anyio.create_task_group() as tasks:
             for line in list(self._closing):
                 tasks.start_soon(line.close, 1012, "the daemon ends")
+
+
+def _refused_to(caller: Caller, route: Public, code: str) -> Deed:
+    role, address = caller.role.word, caller.address
+    kind, outcome = DeedKind.ACCESS_REFUSED, Outcome.REFUSED
+    return Deed(kind, caller.who, route, outcome, Public(code), address=address, role=role)
+
+
+def _address_of(request: web.Request) -> Public:
+    found: Public = request.get(ADDRESS, Public(request.remote or ""))
+    return found
 
 
 async def read_asked(resource: Resource, request: web.Request, caller: Caller) -> Asked:

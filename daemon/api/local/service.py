@@ -98,7 +98,7 @@ class LocalApi:
         if server is None:
             return
         now_s, before = self._clock.monotonic_s(), self._idle_since_s
-        idle = [one for one in server.connections if one not in self._serving.busy]
+        idle = [one for one in server.connections if one not in self._serving.busy | self._serving.talking_on]
         self._idle_since_s = {one: before.get(one, now_s) for one in idle}
         for one, since_s in self._idle_since_s.items():
             if now_s - since_s >= IDLE_LIMIT_S:

@@ -9,23 +9,17 @@ from typing import Protocol
 import anyio
 
 from daemon.clock import SECOND_US, Clock
-from daemon.deeds import Deed, DeedKind
-from daemon.desks import (
-    ConnectionRow,
-    DeviationRow,
-    FeedDetail,
-    FeedRow,
-    NotNow,
-    NotThere,
-    Pause,
-)
+from daemon.deeds import DeedKind
+from daemon.desks import By, ConnectionRow, FeedDetail, FeedRow, NotNow, NotThere, Pause, TrafficSpan
 from daemon.events import Warned
+from daemon.hl7listener.desk.describing import deviation_row, route_rows
 from daemon.hl7listener.desk.pause_file import FILE, PauseFile
 from daemon.hl7listener.desk.pauses import in_force, next_end_us
 from daemon.hl7listener.desk.standing import Circumstances, standing
 from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.watch.tally import Tallies, rates
-from daemon.hl7listener.wire.census import route_names
+from daemon.hl7listener.watch.traffic import QUARTERS_OF_A_DAY, FeedTraffic, span_of
+from daemon.hl7listener.wire.feed_host import ConnectionSeen
 from daemon.hl7listener.wire.server import Listener
 from daemon.ports import AuditTrail, Emit
 from daemon.public import Public, escaped
@@ -33,7 +27,7 @@ from daemon.public import Public, escaped
 LOOK_AGAIN_S = 30.0
 """The longest sleep: a clock that was set is noticed within it."""
 
-_NOBODY = Public("the clock")
+_THE_CLOCK = By(Public("the clock"))
 
 
 class Worries(Protocol):
@@ -45,6 +39,10 @@ class Worries(Protocol):
 
     def refusing(self, feed: str) -> Public | None:
         """Say how much a feed refuses, if that is much."""
+        ...
+
+    def usual_us(self, feed: str) -> int | None:
+        """Say how long a feed may be silent now; ``None`` if there is no limit, or it is not learned yet."""
         ...
 
 
@@ -59,6 +57,7 @@ class Desk:
         listener: Listener,
         tallies: Tallies,
         worries: Worries,
+        traffic: Mapping[str, FeedTraffic],
         folder: Path,
         clock: Clock,
         emit: Emit,
@@ -75,6 +74,7 @@ class Desk:
             listener: where they are listened for.
             tallies: what they have done.
             worries: what is wrong with them.
+            traffic: what came over time.
             folder: the state folder.
             clock: the daemon's.
             emit: takes events.
@@ -87,6 +87,7 @@ class Desk:
         self._listener = listener
         self._tallies = tallies
         self._worries = worries
+        self._traffic = traffic
         self._file = PauseFile(folder)
         self._clock = clock
         self._emit = emit
@@ -122,7 +123,7 @@ class Desk:
         while not self._stop.is_set():
             now_us = self._clock.now_us()
             for name in set(self._pauses) - set(in_force(self._pauses, now_us)):
-                await self.resume(name, _NOBODY)
+                await self.resume(name, _THE_CLOCK)
             end_us = next_end_us(self._pauses)
             wait_s = LOOK_AGAIN_S if end_us is None else min((end_us - now_us) / SECOND_US, LOOK_AGAIN_S)
             self._changed = anyio.Event()
@@ -151,33 +152,8 @@ class Desk:
         tally = self._tallies.feeds[name]
         return FeedDetail(
             row=self._row(feed),
-            connections=[
-                ConnectionRow(
-                    seen.number,
-                    seen.peer,
-                    seen.since_at_us,
-                    seen.last_at_us,
-                    seen.messages,
-                    seen.bytes,
-                    seen.state,
-                    seen.subject,
-                    seen.label,
-                    seen.deviations,
-                )
-                for seen in self._listener.connections(feed.name)
-            ],
-            deviations=[
-                DeviationRow(
-                    Public(seen.kind.value),
-                    seen.count,
-                    seen.first_at_us,
-                    seen.last_at_us,
-                    seen.peers,
-                    seen.advice,
-                    seen.window,
-                )
-                for seen in self._listener.report(feed.name).deviations
-            ],
+            connections=[_connection_row(seen) for seen in self._listener.connections(feed.name)],
+            deviations=[deviation_row(seen) for seen in self._listener.report(feed.name).deviations],
             minutes=tally.minutes.last(self._clock.now_us()),
             quarantined=dict(tally.quarantined),
             refused=dict(tally.refused),
@@ -186,10 +162,21 @@ class Desk:
             parked=tally.parked,
             repeated=tally.repeated,
             kinds=dict(tally.kinds),
-            routes={str(route): tally.routes.get(route, 0) for route in route_names(feed)},
+            routes=route_rows(feed, tally.routes),
             filtered=tally.filtered,
             unrouted=tally.unrouted,
+            latencies=tally.latencies.classes(),
         )
+
+    def traffic(self, name: str, *, by_quarters: bool) -> TrafficSpan:
+        """Give the messages of the last day by the minute, or of two weeks by the quarter of an hour.
+
+        Raises:
+            NotThere: there is no such feed.
+        """
+        self._feed(name)
+        span = span_of(self._traffic[name], self._clock.now_us(), by_quarters=by_quarters)
+        return TrafficSpan(span.step_us // SECOND_US, span.from_us, span.messages, span.refused)
 
     def _row(self, feed: Feed) -> FeedRow:
         name, tally = str(feed.name), self._tallies.feeds[str(feed.name)]
@@ -205,7 +192,8 @@ class Desk:
                 has_received=bool(tally.last_us),
             )
         )
-        rate = rates(tally, self._clock.now_us())
+        now_us, usual_us = self._clock.now_us(), self._worries.usual_us(name)
+        rate = rates(tally, now_us)
         return FeedRow(
             name=feed.name,
             state=state,
@@ -224,26 +212,30 @@ class Desk:
             pause=pause,
             certificate_expires_us=self._expires_us(feed),
             why=why,
+            usual_silence_s=None if usual_us is None else usual_us / SECOND_US,
+            day=self._traffic[name].quarters.last(now_us, QUARTERS_OF_A_DAY),
+            deviations=sum(seen.count for seen in self._listener.report(feed.name).deviations),
         )
 
     # -- steering ------------------------------------------------------------------------------------------------------
 
-    async def pause(self, name: str, pause: Pause) -> None:
+    async def pause(self, name: str, pause: Pause, by: By) -> None:
         """Take nothing more of a feed's senders until it is resumed, or the pause ends.
 
         Raises:
             NotThere: there is no such feed.
             NotNow: it could not be written down.
+            AuditFailed: the same; nothing was changed.
         """
         feed = self._feed(name)
         async with self._turn:
             note = Public(f"{pause.policy.value}; {escaped(pause.note)}" if pause.note else pause.policy.value)
-            deed = Deed(DeedKind.FEED_PAUSED, pause.who, feed.name, note=note)
-            await self._audit.record(deed)
+            before, after = _standing(self._pauses.get(name)), _standing(pause)
+            await self._audit.record(by.deed(DeedKind.FEED_PAUSED, feed.name, note=note, before=before, after=after))
             await self._keep({**self._pauses, name: pause})
             await self._listener.pause(feed.name, pause.policy)
 
-    async def resume(self, name: str, who: Public) -> None:
+    async def resume(self, name: str, by: By) -> None:
         """Take messages again; a disk that failed too often is tried again first.
 
         Raises:
@@ -254,21 +246,26 @@ class Desk:
         async with self._turn:
             if name not in self._pauses:
                 return
-            await self._audit.record(Deed(DeedKind.FEED_RESUMED, who, feed.name))
+            before = _standing(self._pauses[name])
+            await self._audit.record(by.deed(DeedKind.FEED_RESUMED, feed.name, before=before, after=_standing(None)))
             await self._keep({other: pause for other, pause in self._pauses.items() if other != name})
             await self._listener.resume(feed.name)
 
-    def disconnect(self, name: str, number: int, who: Public) -> None:
+    async def disconnect(self, name: str, number: int, by: By, note: Public) -> None:
         """Close one connection; what was stored is still answered.
 
         Raises:
             NotThere: there is no such feed or connection.
+            AuditFailed: it could not be written down; nothing was changed.
         """
         feed = self._feed(name)
-        if not self._listener.disconnect(feed.name, number):
+        seen = next((one for one in self._listener.connections(feed.name) if one.number == number), None)
+        if seen is not None:
+            before = Public(f"connection {number} of {seen.peer}")
+            await self._audit.record(by.deed(DeedKind.PEER_DISCONNECTED, feed.name, note=note, before=before))
+        if seen is None or not self._listener.disconnect(feed.name, number):
             message = f"feed {name} has no connection {number}"
             raise NotThere(message, hint=f"carillon feeds show {name} numbers them")
-        self._emit(Deed(DeedKind.PEER_DISCONNECTED, who, feed.name))
 
     async def _keep(self, pauses: Mapping[str, Pause]) -> None:
         try:
@@ -285,3 +282,24 @@ class Desk:
             message = f"there is no feed {name}"
             raise NotThere(message, hint=f"there are: {', '.join(self._feeds)}" if self._feeds else "")
         return feed
+
+
+def _standing(pause: Pause | None) -> Public:
+    """Say how a feed stands, for the record."""
+    return Public("open" if pause is None else f"paused ({pause.policy.value})")
+
+
+def _connection_row(seen: ConnectionSeen) -> ConnectionRow:
+    """Describe a connection."""
+    return ConnectionRow(
+        seen.number,
+        seen.peer,
+        seen.since_at_us,
+        seen.last_at_us,
+        seen.messages,
+        seen.bytes,
+        seen.state,
+        seen.subject,
+        seen.label,
+        seen.deviations,
+    )

@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 
 from daemon.clock import Clock
-from daemon.deeds import Deed, DeedKind
-from daemon.desks import NotNow, NotThere, Replay, Replayed
+from daemon.deeds import DeedKind
+from daemon.desks import By, NotNow, NotThere, Replay, Replayed
 from daemon.errors import SpoolFailed
 from daemon.hl7listener.deidentify import Deidentified, deidentify
 from daemon.hl7listener.feed import Feed
@@ -24,6 +24,7 @@ from daemon.plural import numbered
 from daemon.ports import AuditTrail
 from daemon.public import Public, escaped
 
+NO_REASON = Public("")
 _GONE = Public("there is no such message")
 _DAMAGED = Public("its bytes are not what was stored")
 _NO_FEED = Public("its feed is no longer in the site file; --to-feed names another")
@@ -69,12 +70,13 @@ class Messages:
         self._secret = secret
         self._releasing = anyio.Lock()
 
-    async def replay(self, replay: Replay, who: Public) -> Replayed:
+    async def replay(self, replay: Replay, by: By) -> Replayed:
         """Store messages anew, as they came; each becomes a task of its own.
 
         Raises:
             NotThere: there is no such feed.
             NotNow: nothing can be stored at present.
+            AuditFailed: it could not be written down; nothing was done.
         """
         target = None if replay.to_feed is None else self._feed(replay.to_feed)
         form = "de-identified" if replay.is_deidentified else "as they came"
@@ -82,17 +84,18 @@ class Messages:
         meant = numbered(replay.sequences)
         about = meant if target is None else Public(f"{meant}, to {target.name}")
         count = len(replay.sequences)
-        await self._audit.record(Deed(DeedKind.MESSAGES_REPLAYED, who, about, count=count, note=note))
+        await self._audit.record(by.deed(DeedKind.MESSAGES_REPLAYED, about, count=count, note=note))
         return await self._again(replay.sequences, partial(self._copy, target, replay))
 
-    async def release(self, sequences: Sequence[int], who: Public) -> Replayed:
+    async def release(self, sequences: Sequence[int], by: By, reason: Public = NO_REASON) -> Replayed:
         """Hand parked messages on once more.
 
         Raises:
             NotNow: nothing can be stored at present.
+            AuditFailed: it could not be written down; nothing was done.
         """
         about, count = numbered(sequences), len(sequences)
-        await self._audit.record(Deed(DeedKind.MESSAGES_RELEASED, who, about, count=count))
+        await self._audit.record(by.deed(DeedKind.MESSAGES_RELEASED, about, count=count, note=reason))
         async with self._releasing:  # or two that come at once would both find a message parked
             return await self._again(sequences, self._released, is_release=True)
 

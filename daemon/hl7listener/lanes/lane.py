@@ -243,7 +243,6 @@ class Lane:
 
     async def _push(self, rows: list[Row]) -> None:
         epoch, place = rows[0].epoch, self._place
-        self._pushed_at_s = self._clock.monotonic_s()
         if epoch not in place.marks:
             cursor = place.cursor
             await self._agree(self._reconciler.compare(place))
@@ -266,6 +265,7 @@ class Lane:
         rings = [ring for row, work in ready if row.seq not in elsewhere for ring in work.rings]
         if rings and self._bell is not None:
             await self._bell.ring(rings)
+        self._pushed_at_s = self._clock.monotonic_s()
         self._at("push.before")
         settlements = await self._dispatcher.dispatch(orders)
         self._at("push.after")

@@ -47,7 +47,7 @@ def work_of(row: Row, feed: Feed, site: Public, now_us: int) -> Work | None:
         return None
     first_id = message_id(site, feed.name, row.epoch, row.seq)
     if len(routes) == 1 and routes[0].lane_key is None and routes[0].task is not None:  # nearly all there are
-        return Work((_item(row, feed, finding, routes[0], first_id, routes[0].queue, now_us),))
+        return Work((_item(row, feed, finding, routes[0], first_id, routes[0].queue, now_us, site),))
     items: list[WorkItem] = []
     rings: list[Ring] = []
     keys: list[tuple[int, int]] = []
@@ -63,16 +63,27 @@ def work_of(row: Row, feed: Feed, site: Public, now_us: int) -> Work | None:
             queue = route.lane_key.queue(key)
             if key is not None and route.lane_key.holds:
                 keys.append((route.number, key))
-        items.append(_item(row, feed, finding, route, task_id, queue, now_us))
+        items.append(_item(row, feed, finding, route, task_id, queue, now_us, site))
     return Work(tuple(items), tuple(rings), tuple(keys))
+
+
+class Destination(NamedTuple):
+    """A route that takes a message, and the id of the task it becomes by it."""
+
+    route: Route
+    task_id: str
+
+
+def destinations(row: Row, feed: Feed, site: Public) -> list[Destination]:
+    """Say which routes take a message, in their order."""
+    finding = row.finding or judge(row.data, feed)
+    first_id = message_id(site, feed.name, row.epoch, row.seq)
+    return [Destination(*one) for one in zip(finding.routes, _task_ids(first_id, finding.routes), strict=True)]
 
 
 def task_ids(row: Row, feed: Feed, site: Public) -> tuple[str, ...]:
     """Give the ids of a message's tasks, those of its routes in their order."""
-    finding = row.finding or judge(row.data, feed)
-    first_id = message_id(site, feed.name, row.epoch, row.seq)
-    ids = _task_ids(first_id, finding.routes)
-    return tuple(task_id for route, task_id in zip(finding.routes, ids, strict=True) if route.task is not None)
+    return tuple(one.task_id for one in destinations(row, feed, site) if one.route.task is not None)
 
 
 def order_after(mark: int | None, row: Row, work: Work, ledger: Public, ran: Collection[str] = ()) -> Order:
@@ -92,7 +103,7 @@ def _task_ids(first_id: str, routes: tuple[Route, ...]) -> list[str]:
 
 
 def _item(
-    row: Row, feed: Feed, finding: Finding, route: Route, task_id: str, queue: Public | None, now_us: int
+    row: Row, feed: Feed, finding: Finding, route: Route, task_id: str, queue: Public | None, now_us: int, site: Public
 ) -> WorkItem:
     assert finding.header is not None  # a finding with routes has both
     assert finding.decoded is not None
@@ -111,6 +122,8 @@ def _item(
         headers=route.headers,
         args_shown=_SHOWN if args else "()",
         kwargs_shown=_SHOWN,
+        since_us=row.received_us,
+        repeats=message_id(site, feed.name, row.epoch, row.origin_seq) if row.origin_seq else None,
     )
 
 

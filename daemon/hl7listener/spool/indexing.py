@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from daemon.events import Warned
 from daemon.hl7listener.spool.index import SearchIndex
+from daemon.hl7listener.spool.turns import Turns
 from daemon.ports import Emit
 from daemon.public import Public
 
@@ -19,12 +20,6 @@ PAUSE_S = 0.05
 """Between steps while there is more: the search may lag behind a burst, the answers to senders may not."""
 
 IDLE_S = 0.5
-BUSY_PER_S = 300
-"""So many messages a second leave the index no room: what is not in it is scanned."""
-
-LAG_MOST_S = 30.0
-"""After so long it goes on all the same."""
-
 TRIM_EVERY_S = 60.0
 AGAIN_S = 30.0
 
@@ -70,18 +65,16 @@ async def _keep_up(
     thread: anyio.CapacityLimiter,
 ) -> None:
     """Index until the file is no longer in its place."""
-    looked_at_s = trimmed_at_s = level_at_s = monotonic_s()
-    before = arrived()
+    trimmed_at_s = monotonic_s()
+    turns = Turns(trimmed_at_s, arrived())
     while await anyio.to_thread.run_sync(index.is_in_place, limiter=thread):
-        now_s, now = monotonic_s(), arrived()
-        is_busy = now - before > BUSY_PER_S * (now_s - looked_at_s)
-        looked_at_s, before = now_s, now
-        if is_busy and now_s - level_at_s < LAG_MOST_S:
+        now_s = monotonic_s()
+        if not turns.may_go_on(now_s, arrived()):
             await anyio.sleep(IDLE_S)
             continue
         count = await anyio.to_thread.run_sync(index.advance, ROWS, limiter=thread)
         if not count:
-            level_at_s = now_s
+            turns.is_level(now_s)
         if now_s - trimmed_at_s >= TRIM_EVERY_S:
             trimmed_at_s = now_s
             await anyio.to_thread.run_sync(index.trim, limiter=thread)

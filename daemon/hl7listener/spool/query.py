@@ -32,6 +32,7 @@ class Query:
         application, facility: MSH-3.1 and MSH-4.1.
         code: of the answer, such as ``AA``.
         patient: PID-3.1 of any repetition.
+        is_trouble: whether only those are meant that were refused, or could not be handed on.
         since_us, until_us: when they came; the end is not part of it.
     """
 
@@ -45,6 +46,7 @@ class Query:
     peer: str = ""
     patient: str = field(default="", repr=False)
     state: State | None = None
+    is_trouble: bool = False
     since_us: int | None = None
     until_us: int | None = None
 

@@ -32,6 +32,7 @@ _DISPOSITIONS = {
     State.WAITING: Disposition.ROUTED,
     State.ENQUEUED: Disposition.ROUTED,
 }
+_TROUBLE = (State.QUARANTINED, State.PARKED)
 _ROW = (
     "SELECT message.*, token, answer.ack, answer.crc, parked.reason, coalesce(cursor.seq, 0), pending.seq IS NOT NULL"
     " FROM message LEFT JOIN epoch ON epoch.id = message.epoch LEFT JOIN answer USING (seq) LEFT JOIN parked USING (seq)"
@@ -89,15 +90,16 @@ class Search:
         row = db.execute("SELECT key FROM secret").fetchone()
         self._secret = b"" if row is None else row[0]
 
-    def find(self, query: Query, *, before_seq: int | None = None, limit: int = 50) -> Page:
-        """Find messages, the newest first."""
+    def find(self, query: Query, *, before_seq: int | None = None, limit: int = 50, most: int | None = None) -> Page:
+        """Find messages, the newest first, among ``most`` candidates; 20,000 if nothing is said."""
+        most = MOST_LOOKED_AT if most is None else most
         low, high = self._bounds(query, before_seq)
         found: list[Found] = []
         for looked_at, seq in enumerate(self._candidates(query, low, high), 1):
             one = self._load(seq)
             if one is not None and _fits(query, one):
                 found.append(one.found)
-            if len(found) >= limit or looked_at >= MOST_LOOKED_AT:
+            if len(found) >= limit or looked_at >= most:
                 return Page(found, seq)
         return Page(found, None)
 
@@ -145,6 +147,11 @@ class Search:
         return low
 
     def _candidates(self, query: Query, low: int, high: int) -> Iterator[int]:
+        if query.is_trouble:
+            yield from heapq.merge(
+                self._aside(Disposition.QUARANTINED, low, high), self._parked(low, high), reverse=True
+            )
+            return
         if query.state in (State.PARKED, State.BATCH):
             yield from self._parked(low, high)
             return
@@ -191,15 +198,16 @@ class Search:
         return heapq.merge(*ways, reverse=True)
 
     def _parked(self, low: int, high: int) -> Iterator[int]:
-        aside = self._steps(
-            f"SELECT seq FROM message WHERE disposition = {Disposition.PARKED.value} AND disposition <> 1"  # noqa: S608 - a number
-            " AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            (),
-            low,
-            high,
-        )
+        aside = self._aside(Disposition.PARKED, low, high)
         kept = self._steps("SELECT seq FROM parked WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?", (), low, high)
         return heapq.merge(aside, kept, reverse=True)
+
+    def _aside(self, disposition: Disposition, low: int, high: int) -> Iterator[int]:
+        question = (
+            f"SELECT seq FROM message WHERE disposition = {disposition.value} AND disposition <> 1"  # noqa: S608 - a number
+            " AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+        )
+        return self._steps(question, (), low, high)
 
     def _steps(self, question: str, values: tuple[object, ...], low: int, high: int) -> Iterator[int]:
         """Ask in steps: no question is left open, which would keep the log from being worked off."""
@@ -258,6 +266,7 @@ def _fits(query: Query, one: StoredMessage) -> bool:
         all(getattr(found, name) == value for name, value in query.common.items())
         and query.control_id in ("", found.control_id)
         and (query.state is None or query.state is found.state)
+        and (not query.is_trouble or found.state in _TROUBLE)
         and (query.since_us is None or found.received_us >= query.since_us)
         and (query.until_us is None or found.received_us < query.until_us)
         and (not query.patient or query.patient.encode() in patients_of(one.data))

@@ -52,6 +52,7 @@ class FeedWatch:
         self._is_open = is_open
         self.tallies = Tallies({str(feed.name): feed.watching.slow_ack_s for feed in feeds}, clock.now_us)
         self.tallies.heard = self._heard
+        self._limits_s = {str(feed.name): feed.watching.silence_s for feed in feeds}
         self._learned = {str(feed.name): Usual() for feed in feeds if feed.watching.learns_silence}
         self._open_since_us: dict[str, int] = {}
         self._raised: dict[tuple[str, FeedAlarm], tuple[int, Public]] = {}
@@ -67,13 +68,21 @@ class FeedWatch:
 
     def quiet(self, feed: str) -> Public | None:
         """Say why a feed is quiet, if it is."""
-        return self._why(feed, FeedAlarm.QUIET)
+        return self.why(feed, FeedAlarm.QUIET)
 
     def refusing(self, feed: str) -> Public | None:
         """Say how much a feed refuses, if that is much."""
-        return self._why(feed, FeedAlarm.REFUSING)
+        return self.why(feed, FeedAlarm.REFUSING)
 
-    def _why(self, feed: str, what: FeedAlarm) -> Public | None:
+    def usual_us(self, feed: str) -> int | None:
+        """Say how long a feed may be silent now; ``None`` if there is no limit, or it is not learned yet."""
+        limit_s, learned = self._limits_s[feed], self._learned.get(feed)
+        if learned is not None:
+            return learned.limit_us(self._clock.now_us())
+        return None if limit_s is None else round(limit_s * SECOND_US)
+
+    def why(self, feed: str, what: FeedAlarm) -> Public | None:
+        """Say with its figures what is wrong with a feed, if it is."""
         raised = self._raised.get((feed, what))
         return None if raised is None else raised[1]
 

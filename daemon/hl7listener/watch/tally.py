@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from daemon import events, feed_events
 from daemon.clock import SECOND_US
+from daemon.desks import LatencyRow
 
 MINUTE_US, HOUR_US = 60 * SECOND_US, 3600 * SECOND_US
 MINUTES = 60
@@ -42,6 +43,11 @@ class Latencies:
             if seen >= wanted and count:
                 return BOUNDS_S[min(place, len(BOUNDS_S) - 1)]
         return BOUNDS_S[-1]
+
+    def classes(self) -> list[LatencyRow]:
+        """Give how many took so long, but for classes in which there are none."""
+        bounds_s = (*BOUNDS_S, BOUNDS_S[-1])
+        return [LatencyRow(round(bounds_s[place], 9), count) for place, count in enumerate(self._counts) if count]
 
 
 class Minutes:

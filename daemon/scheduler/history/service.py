@@ -81,6 +81,7 @@ class History:
         self._taken: Taken = _nobody
         self._store: HistoryStore | None = None
         self._is_known = False
+        self._lost_since_s: float | None = None
         self._place = ""
         self._reading: anyio.CancelScope | None = None
         self._fresh: list[Run] = []
@@ -119,6 +120,10 @@ class History:
     def is_kept(self) -> bool:
         """Say whether the history is being written."""
         return self._store is not None
+
+    def lost_s(self) -> float:
+        """Say for how long it could not be written; 0 while it can."""
+        return 0.0 if self._lost_since_s is None else self._clock.monotonic_s() - self._lost_since_s
 
     # -- from outside --------------------------------------------------------------------------------------------------
 
@@ -306,6 +311,7 @@ class History:
             store.close()
             raise
         self._store, self._place = store, place
+        self._lost_since_s = None
         if self._reading is not None:
             self._reading.cancel()  # the file may stand elsewhere than what is being read
         self._emit(HistoryOpened(store.rows))
@@ -314,6 +320,8 @@ class History:
         if store is not None and store is not self._store:
             return  # told already
         self._store = None
+        if self._lost_since_s is None:
+            self._lost_since_s = self._clock.monotonic_s()
         if self._source is not None:
             self._fresh = []  # the stream has them still
         if store is not None:

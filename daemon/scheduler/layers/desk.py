@@ -141,9 +141,8 @@ class ScheduleDesk:
             raise EntryRefused(message)
         edited = Edited((), 0, 0, 0)
         waiting = {one.id: one for one in entries}
-        for _ in range(TRIES):
-            if not waiting:
-                return edited
+        tries = 0
+        while waiting and tries < TRIES:
             some = dict(list(waiting.items())[:EDITS_LIMIT])
             texts = await self.store.read(Table.OVERRIDES, list(some))
             now_us = await self.now_us()
@@ -151,7 +150,11 @@ class ScheduleDesk:
                 Edit(key, texts.get(key), self._laid(one, texts.get(key), new, now_us)) for key, one in some.items()
             ]
             edited = await self.store.edit(Table.OVERRIDES, edits)
-            waiting = {key: one for key, one in waiting.items() if key not in some or key in edited.lost}
+            for key in some.keys() - set(edited.lost):
+                del waiting[key]
+            tries += bool(edited.lost)
+        if not waiting:
+            return edited
         message = f"{', '.join(list(waiting)[:3])}: someone else keeps changing it"
         raise EntryRefused(message)
 

@@ -98,6 +98,21 @@ class RuntimeLayer:
         self._stop = anyio.Event()
         self._work = anyio.Event()
 
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """What the lower layers say, by id; for reading only."""
+        return self._definitions
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """What becomes of it if nobody changed anything, by id; for reading only."""
+        return self._entries
+
+    @property
+    def changes(self) -> int:
+        """How many changes there have been, as far as is known here."""
+        return self._changes
+
     # -- what others say -----------------------------------------------------------------------------------------------
 
     def define(self, definitions: Iterable[Definition], entries: Iterable[Entry], gone: Iterable[str] = ()) -> None:

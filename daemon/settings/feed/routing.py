@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 
 from daemon.settings.section import Section
-from daemon.settings.values import Duration, Label, Labels, Name, Priority, wrong
+from daemon.settings.values import AS_LIST, Duration, Label, Labels, Name, Priority, wrong
 
 _LONGEST_WORD = 255
 _PATHS_LIMIT = 8
@@ -30,10 +30,10 @@ def _paths(value: Any) -> tuple[str, ...]:
     return tuple(items)
 
 
-Words = Annotated[tuple[str, ...], PlainValidator(_words)]
+Words = Annotated[tuple[str, ...], PlainValidator(_words), AS_LIST]
 """Words and globs a value is compared with; the empty one stands for an absent value."""
 
-Paths = Annotated[tuple[str, ...], PlainValidator(_paths)]
+Paths = Annotated[tuple[str, ...], PlainValidator(_paths), AS_LIST]
 """An HL7 path or a list of them, not yet read."""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from daemon.clock import SECOND_US
 from daemon.events import Backlog, MessageParked, MessagesEnqueued, Warned
+from daemon.hl7listener.lanes.lane import PACE_S
 from daemon.hl7listener.lanes.tail import BATCH_BYTES, BATCH_ROWS, TAIL_BYTES
 from daemon.keys import MARK_TTL_S
 from daemon.public import Public
@@ -31,6 +32,47 @@ def test_messages_reach_their_queue_in_the_order_they_came() -> None:
 
     world = play(scene)
     assert world.broker.control_ids == names(world.spool.next_seq - 1)
+
+
+async def _streaming(world: World, count: int, gap_s: float) -> None:
+    for number in range(count):
+        world.spool.store(*messages(1, number + 1))
+        await anyio.sleep(gap_s)
+    await world.until(all_pushed(world, count))
+
+
+def test_of_a_stream_the_first_message_goes_at_once_and_the_others_gather_for_a_moment() -> None:
+    async def scene(world: World) -> None:
+        async with world.draining():
+            await anyio.sleep(1)
+            await _streaming(world, 40, PACE_S / 4)
+
+    world = play(scene)
+    assert world.broker.control_ids == names(40)
+    assert world.broker.calls[0] == 1
+    assert 10 <= len(world.broker.calls) <= 14
+
+
+def test_messages_that_come_slowly_go_each_at_once() -> None:
+    async def scene(world: World) -> None:
+        async with world.draining():
+            await anyio.sleep(1)
+            await _streaming(world, 10, 2 * PACE_S)
+
+    assert play(scene).broker.calls == [1] * 10
+
+
+def test_a_push_that_is_full_waits_for_nothing() -> None:
+    async def scene(world: World) -> None:
+        async with world.draining():
+            await anyio.sleep(1)
+            world.spool.store(*messages(1))
+            await anyio.sleep(PACE_S / 10)
+            world.spool.store(*messages(BATCH_ROWS, 2))
+            await anyio.sleep(PACE_S / 10)
+            assert world.broker.calls == [1, BATCH_ROWS]
+
+    assert play(scene).broker.control_ids == names(BATCH_ROWS + 1)
 
 
 def test_what_waited_before_the_start_comes_first() -> None:

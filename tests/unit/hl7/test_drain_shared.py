@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
+
+from daemon.hl7listener.lanes.lane import PACE_S
 from daemon.hl7listener.spool import Row
 from daemon.public import Public
 from tests.support.builders import adt
@@ -23,6 +26,18 @@ class HasEven:
 
     async def owned_elsewhere(self, rows: Sequence[Row]) -> frozenset[int]:
         return frozenset(row.seq for row in rows if row.seq % 2 == 0)
+
+
+def test_where_somebody_waits_for_the_push_itself_nothing_gathers() -> None:
+    async def scene(world: World) -> None:
+        world.handover = HasEven()
+        async with world.draining():
+            await anyio.sleep(1)
+            for number in range(8):
+                world.spool.store(adt(f"M{number}"))
+                await anyio.sleep(PACE_S / 4)
+
+    assert play(scene).broker.calls == [1] * 8
 
 
 def test_what_another_daemon_has_makes_no_task_here_and_rings_no_entry() -> None:

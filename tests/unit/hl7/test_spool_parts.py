@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -14,7 +15,30 @@ from daemon.hl7listener.spool.outage import DOWN_S, WITHIN_S, Outages
 from daemon.hl7listener.spool.place import AtRest, Place, doubt_about
 from daemon.hl7listener.spool.query import State, state_of
 from daemon.hl7listener.spool.room import LEAST_SPAN_S, Outlook
+from daemon.hl7listener.spool.turns import BUSY_PER_S, LAG_MOST_S, Turns
 from daemon.public import Public
+
+# -- turns of the search index -----------------------------------------------------------------------------------------
+
+
+def test_the_search_index_stands_still_in_a_burst_and_goes_on_behind_it() -> None:
+    turns = Turns(100.0, 0)
+    assert turns.may_go_on(101.0, BUSY_PER_S)
+    assert not turns.may_go_on(102.0, 2 * BUSY_PER_S + 1)
+    assert not turns.may_go_on(102.5, 3 * BUSY_PER_S)
+    assert turns.may_go_on(103.0, 3 * BUSY_PER_S)
+
+
+def test_in_a_burst_without_end_the_search_index_goes_on_after_a_while_until_it_is_level() -> None:
+    turns = Turns(0.0, 0)
+    arrived = itertools.count(0, 10 * BUSY_PER_S)
+    seconds = itertools.count()
+    may = [turns.may_go_on(next(seconds), next(arrived)) for _ in range(round(LAG_MOST_S) + 10)]
+    assert may == [True] + [False] * (round(LAG_MOST_S) - 1) + [True] * 10
+    now_s = next(seconds)
+    turns.is_level(now_s)
+    assert not turns.may_go_on(now_s + 1, next(arrived))
+
 
 # -- a disk that fails -------------------------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ def test_of_an_entry_without_expectations_nothing_is_missed() -> None:
 
 
 def test_every_reason_the_scheduler_passes_over_by_itself_counts_and_every_wish_of_someone_does_not() -> None:
-    wished = {SkipReason.PAUSED, SkipReason.OVERLAP}
+    wished = {SkipReason.PAUSED, SkipReason.OVERLAP, SkipReason.HELD}
     assert {reason.value for reason in wished} <= DELIBERATE
     assert not {reason.value for reason in set(SkipReason) - wished} & DELIBERATE
 

@@ -24,7 +24,10 @@ UNKNOWN_KEYS = {
         '[celery]\nBROKER_URL = ""\n',
         'site.toml:5 celery.BROKER_URL: unknown key; did you mean "broker_url"?',
     ),
-    "a key unlike any other": ("[api]\nzzz = 1\n", "site.toml:5 api.zzz: unknown key; known here: listen"),
+    "a key unlike any other": (
+        "[embedded_broker]\nzzz = 1\n",
+        "site.toml:5 embedded_broker.zzz: unknown key; known here: appendfsync, binary, port",
+    ),
     "a section unlike any other": (
         "[zzz]\n",
         f"site.toml:4 zzz: unknown key; known here: {SECTIONS}",
@@ -360,10 +363,39 @@ def test_an_address_must_be_host_and_port(tmp_path: Path, address: str, expected
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8674", "10.0.0.1:80", "[::]:80", "example.org:80", "127.example.org:80"])
-def test_the_api_is_refused_any_address_but_one_of_this_machine(tmp_path: Path, address: str) -> None:
-    assert problem_lines(tmp_path, f"{HEAD}[api]\nlisten = '{address}'\n") == [
-        "site.toml:5 api.listen: this version has no sign-in, so the API listens on this machine only; use 127.0.0.1:8674"
-    ]
+def test_the_api_is_refused_an_address_others_reach_unless_something_guards_the_tokens(
+    tmp_path: Path, address: str
+) -> None:
+    [line] = problem_lines(tmp_path, f"{HEAD}[api]\nlisten = '{address}'\n")
+    assert line.startswith(f"site.toml:4 api: {address} can be reached from other machines")
+    [warning] = problem_lines(tmp_path, f"{HEAD}[api]\nlisten = '{address}'\ninsecure = true\n")
+    assert warning.startswith("site.toml:6 api.insecure: warning: ")
+    assert problem_lines(tmp_path, f"{HEAD}[api]\nlisten = '{address}'\ntrusted_proxies = ['10.0.0.1']\n") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("hosts = ['a b']", "site.toml:5 api.hosts: not the name of a host"),
+        ("hosts = ['https://a.example']", "site.toml:5 api.hosts: not the name of a host"),
+        ("tls_key = 'key.pem'", "site.toml:4 api: tls_certificate and tls_key belong together; name both files"),
+        ("trusted_proxies = ['10.0.0.1/8']", 'site.toml:5 api.trusted_proxies: "10.0.0.1/8" is not a network'),
+        ("session_idle = '1s'", "site.toml:4 api: session_idle is between a minute and a week"),
+        ("metrics = 'closed'", "site.toml:5 api.metrics: "),
+        ("colour = 'pink'", "site.toml:5 api.colour: "),
+        ("rate = 0", "site.toml:5 api.rate: "),
+        ("show_tasks = ['']", "site.toml:5 api.show_tasks: not a pattern of task names"),
+        ("tls_certificate = 'a'\ntls_key = 'b'", "site.toml:5 api.tls_certificate: api: "),
+    ],
+)
+def test_a_key_of_the_api_that_cannot_be_is_refused(tmp_path: Path, key: str, expected: str) -> None:
+    [line] = problem_lines(tmp_path, f"{HEAD}[api]\n{key}\n")
+    assert line.startswith(expected), line
+
+
+def test_proxies_that_are_half_the_world_are_warned_of(tmp_path: Path) -> None:
+    [line] = problem_lines(tmp_path, f"{HEAD}[api]\ntrusted_proxies = ['0.0.0.0/0']\nmetrics = 'open'\n")
+    assert line.startswith("site.toml:5 api.trusted_proxies: warning: 0.0.0.0/0 is hardly")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8674", "127.9.9.9:1", "[::1]:80", "localhost:80"])

@@ -1,0 +1,5 @@
+"""Queues over HTTP."""
+
+from daemon.api.queues.resources import queue_resources
+
+__all__ = ["queue_resources"]

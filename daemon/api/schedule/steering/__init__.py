@@ -1,0 +1,1 @@
+"""Changing the schedule over HTTP."""

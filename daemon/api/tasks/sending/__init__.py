@@ -1,0 +1,1 @@
+"""Tasks that are sent through the API."""

@@ -1,0 +1,5 @@
+"""Workers over HTTP."""
+
+from daemon.api.workers.resources import worker_resources
+
+__all__ = ["worker_resources"]

@@ -1,0 +1,1 @@
+"""The schedule for people: lists, details, pictures, and changes while it runs."""
