@@ -12,6 +12,7 @@ from benchmarks import (
     beside_beat,
     burst,
     control,
+    dashboard,
     events,
     failover,
     listener,
@@ -40,6 +41,7 @@ ALL: dict[str, Callable[[], Sequence[Bound | Comparison] | None]] = {
     "spool": spool.run,
     "listener": listener.run,
     "api": api.run,
+    "dashboard": dashboard.run,
 }
 
 

@@ -48,7 +48,6 @@ SHELLS = frozenset(
         "daemon.api.flower.steering",
         "daemon.api.http.access",
         "daemon.api.http.line",
-        "daemon.api.http.resource",
         "daemon.api.http.serving",
         "daemon.api.local.access",
         "daemon.dispatch.celery_line",

@@ -196,7 +196,14 @@ def timeline() -> dict[str, Any]:
                 "marks": marks, "cells": cells,
             }
         )  # fmt: skip
-    return {"from_at": moment(-720), "to_at": moment(720), "now_at": moment(), "cell_s": 600, "others": 25, "rows": rows}
+    return {
+        "from_at": moment(-720),
+        "to_at": moment(720),
+        "now_at": moment(),
+        "cell_s": 600,
+        "others": 25,
+        "rows": rows,
+    }
 
 
 def feed(name: str = "adt", **more: Any) -> dict[str, Any]:
@@ -302,9 +309,30 @@ def ordinary(fake: FakeApi) -> None:
     fake.says("/api/overview", lambda request: overview())
     fake.says("/api/alerts/status", ALERTS_STATUS)
     fake.says("/api/schedule/*", lambda request: detail(rows[3]))
-    fake.says("/api/schedule/*/history", {"items": [run(-1440 * day) for day in range(1, 8)], "next": None, "total": None})
-    fake.says("/api/schedule/*/why", {"at": moment(-300), "finding": "skipped", "text": "A run of 08:45 was still going, and overlap = skip.", "run": None, "before_at": moment(-1440), "after_at": moment(40)})
-    fake.says("/api/schedule/preview", {"before": [fire(40 + 1440 * at) for at in range(5)], "after": [fire(100 + 1440 * at) for at in range(5)], "words": "daily at 03:00", "problems": []}, "POST")
+    fake.says(
+        "/api/schedule/*/history", {"items": [run(-1440 * day) for day in range(1, 8)], "next": None, "total": None}
+    )
+    fake.says(
+        "/api/schedule/*/why",
+        {
+            "at": moment(-300),
+            "finding": "skipped",
+            "text": "A run of 08:45 was still going, and overlap = skip.",
+            "run": None,
+            "before_at": moment(-1440),
+            "after_at": moment(40),
+        },
+    )
+    fake.says(
+        "/api/schedule/preview",
+        {
+            "before": [fire(40 + 1440 * at) for at in range(5)],
+            "after": [fire(100 + 1440 * at) for at in range(5)],
+            "words": "daily at 03:00",
+            "problems": [],
+        },
+        "POST",
+    )
     fake.says("/api/schedule/*/preview", {"fires": [fire(60 * at) for at in range(1, 11)], "is_over": False})
     fake.says("/api/schedule", lambda request: entries(found(rows, request)))
     fake.says("/api/schedule/timeline", lambda request: timeline())
@@ -312,5 +340,11 @@ def ordinary(fake: FakeApi) -> None:
     fake.says("/api/feeds/*", feed_detail(feed()))
     fake.says(
         "/api/feeds/*/traffic",
-        lambda request: {"feed": "adt", "step_s": 60, "from_at": moment(-1440), "messages": [at % 23 for at in range(1440)], "refused": [0] * 1440},
+        lambda request: {
+            "feed": "adt",
+            "step_s": 60,
+            "from_at": moment(-1440),
+            "messages": [at % 23 for at in range(1440)],
+            "refused": [0] * 1440,
+        },
     )

@@ -16,7 +16,11 @@ TOKEN = "crl_0123456789ab_made-up"
 
 def focused(page: Watched) -> str:
     """Name what the keyboard is on."""
-    return str(page.page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText || document.activeElement.name"))
+    return str(
+        page.page.evaluate(
+            "document.activeElement.ariaLabel || document.activeElement.innerText || document.activeElement.name"
+        )
+    )
 
 
 def tab_to(page: Watched, wanted: str, key: str = "Tab", limit: int = 40) -> None:
@@ -39,7 +43,13 @@ class Entry:
 
     def pause(self, request: Request) -> Any:
         actions = ["resume", "trigger"]
-        self.row = entry(0, state="paused", next_at=None, paused={**PAUSE, "note": request.body["reason"], "by": "anna"}, allowed_actions=actions)
+        self.row = entry(
+            0,
+            state="paused",
+            next_at=None,
+            paused={**PAUSE, "note": request.body["reason"], "by": "anna"},
+            allowed_actions=actions,
+        )
         return self.row
 
     def resume(self, request: Request) -> Any:
@@ -142,7 +152,9 @@ def test_a_session_that_ends_brings_one_back_to_where_one_was(page: Watched, fak
 
 def test_what_the_api_refuses_stays_in_the_dialog_with_what_was_typed(page: Watched, fake: FakeApi) -> None:
     page.expect("status of 422")
-    wrong = Refused(422, "fields-invalid", "reason: too short", errors=({"field": "body.reason", "detail": "say more"},))
+    wrong = Refused(
+        422, "fields-invalid", "reason: too short", errors=({"field": "body.reason", "detail": "say more"},)
+    )
     fake.says("/api/schedule/*/pause", wrong, "POST")
     page.open("/schedules/nhsn-nightly-extract").settled()
     page.page.get_by_role("button", name="Pause…").click()
@@ -156,7 +168,16 @@ def test_what_the_api_refuses_stays_in_the_dialog_with_what_was_typed(page: Watc
 def test_many_are_a_frozen_set_and_their_number_is_typed(page: Watched, fake: FakeApi) -> None:
     rows = [entry(number) for number in range(30)]
     fake.says("/api/schedule", entries(rows))
-    plan = {"token": "plan1", "action": "pause", "count": 30, "sample": ["a", "b"], "first_at": None, "last_at": None, "needs_role": "admin", "expires_at": moment(10)}
+    plan = {
+        "token": "plan1",
+        "action": "pause",
+        "count": 30,
+        "sample": ["a", "b"],
+        "first_at": None,
+        "last_at": None,
+        "needs_role": "admin",
+        "expires_at": moment(10),
+    }
     fake.says("/api/schedule/bulk", plan, "POST")
     fake.says("/api/schedule/plans/plan1", {"action": "pause", "done": 30, "left_out": []}, "POST")
     page.open("/schedules").settled()

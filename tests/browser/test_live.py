@@ -115,7 +115,9 @@ def many(count: int) -> Callable[[Any], Any]:
 
     def page(request: Any) -> Any:
         start, limit = int(request.query.get("after", "0")), int(request.query["limit"])
-        rows = [entry(number, id=f"e{number}", name=f"entry-{number}") for number in range(start, min(count, start + limit))]
+        rows = [
+            entry(number, id=f"e{number}", name=f"entry-{number}") for number in range(start, min(count, start + limit))
+        ]
         following = str(start + limit) if start + limit < count else None
         return entries(rows, next=following, total=count, counts={**entries([])["counts"], "all": count})
 

@@ -44,12 +44,19 @@ def test_each_screen_has_one_heading_and_a_title_of_its_own(page: Watched) -> No
 
 def test_an_empty_site_says_what_to_paste(page: Watched, fake: FakeApi) -> None:
     fake.says("/api/schedule", entries([]))
-    fake.says("/api/schedule/timeline", {"from_at": moment(-720), "to_at": moment(720), "now_at": moment(), "cell_s": 600, "others": 0, "rows": []})
+    fake.says(
+        "/api/schedule/timeline",
+        {"from_at": moment(-720), "to_at": moment(720), "now_at": moment(), "cell_s": 600, "others": 0, "rows": []},
+    )
     fake.says("/api/feeds", {"items": [], "next": None, "total": 0})
     empty = overview(problems=[], traffic=[])
     empty["cards"]["feeds"] = {"total": 0, "up": 0, "paused": 0, "last_hour": 0, "waiting": 0, "oldest_s": 0.0}
     fake.says("/api/overview", empty)
-    for path, words in {"/": "No schedules and no feeds yet", "/schedules": "No schedules yet", "/feeds": "No feeds yet"}.items():
+    for path, words in {
+        "/": "No schedules and no feeds yet",
+        "/schedules": "No schedules yet",
+        "/feeds": "No feeds yet",
+    }.items():
         page.open(path).settled()
         assert words in page.page.inner_text("main")
         assert page.page.locator("pre").first.inner_text().startswith("[")
@@ -57,7 +64,14 @@ def test_an_empty_site_says_what_to_paste(page: Watched, fake: FakeApi) -> None:
 
 
 def test_a_filter_that_matches_nothing_can_be_taken_away(page: Watched, fake: FakeApi) -> None:
-    fake.says("/api/schedule", lambda request: entries([], counts={**entries([])["counts"], "all": 37}) if request.query.get("text") else entries(some_entries()))
+    fake.says(
+        "/api/schedule",
+        lambda request: (
+            entries([], counts={**entries([])["counts"], "all": 37})
+            if request.query.get("text")
+            else entries(some_entries())
+        ),
+    )
     page.open("/schedules?text=nonsense").settled()
     assert "Without filters there are 37" in page.page.inner_text("main")
     page.accessible()
@@ -66,7 +80,14 @@ def test_a_filter_that_matches_nothing_can_be_taken_away(page: Watched, fake: Fa
     assert "text" not in page.page.url
 
 
-@pytest.mark.parametrize(("status", "code", "words"), [(503, "broker-down", "Not available now"), (404, "not-there", "Not there"), (501, "not-here", "Not with this broker")])
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (503, "broker-down", "Not available now"),
+        (404, "not-there", "Not there"),
+        (501, "not-here", "Not with this broker"),
+    ],
+)
 def test_a_refusal_says_what_the_api_said(page: Watched, fake: FakeApi, status: int, code: str, words: str) -> None:
     page.expect(f"status of {status}")
     fake.says("/api/schedule", Refused(status, code, "The broker is away.", "Start it, and look again."))
@@ -83,7 +104,24 @@ def test_every_field_of_an_entry_that_may_be_absent_may_be_absent(page: Watched,
     fake.says("/api/schedule", entries([bare]))
     page.open("/schedules").settled()
     assert "no run yet" in page.page.inner_text("main")
-    fake.says("/api/feeds", {"items": [feed(last_at=None, usual_silence_s=None, p50_s=None, p99_s=None, codes={}, day=[], certificate_expires_at=None)], "next": None, "total": 1})
+    fake.says(
+        "/api/feeds",
+        {
+            "items": [
+                feed(
+                    last_at=None,
+                    usual_silence_s=None,
+                    p50_s=None,
+                    p99_s=None,
+                    codes={},
+                    day=[],
+                    certificate_expires_at=None,
+                )
+            ],
+            "next": None,
+            "total": 1,
+        },
+    )
     page.open("/feeds").settled()
     assert page.page.locator("tbody.row").count() == 1
 

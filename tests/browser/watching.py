@@ -31,9 +31,16 @@ def chromium() -> str | None:
 @contextmanager
 def browsing() -> Iterator[Browser]:
     """Start a browser; without one, skip and say so."""
-    program = chromium()
-    if program is None:
+    if chromium() is None:
         pytest.skip("no chromium on this machine: apt-get install chromium fonts-dejavu-core")
+    with opened_browser() as browser:
+        yield browser
+
+
+@contextmanager
+def opened_browser() -> Iterator[Browser]:
+    """Start a browser that is there."""
+    program = chromium()
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         try:
@@ -84,9 +91,7 @@ class Watched:
     def accessible(self) -> None:
         """Fail if axe-core finds anything."""
         self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate(
-            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES
-        )
+        found = self.page.evaluate("rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES)
         assert not found["violations"], "\n".join(_told(one) for one in found["violations"])
 
     def fits(self) -> None:
@@ -119,5 +124,7 @@ class Watched:
 
 
 def _told(violation: Any) -> str:
-    places = "; ".join(f"{node['target']} {node['html'][:160]} {node['failureSummary'][:300]}" for node in violation["nodes"][:4])
+    places = "; ".join(
+        f"{node['target']} {node['html'][:160]} {node['failureSummary'][:300]}" for node in violation["nodes"][:4]
+    )
     return f"{violation['id']} ({violation['impact']}): {violation['help']}: {places}"

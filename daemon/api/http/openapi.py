@@ -143,7 +143,9 @@ def _responses(resource: Resource, shapes: _Shapes) -> dict[str, Any]:
     found = {str(resource.status): right}
     if resource.is_safe:
         found["304"] = {"description": "It is as the caller knows it already."}
-    found.update({str(status): _refused() for status in sorted({*_ALWAYS, *_of_parts(resource.path), *resource.problems})})
+    found.update(
+        {str(status): _refused() for status in sorted({*_ALWAYS, *_of_parts(resource.path), *resource.problems})}
+    )
     return found
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from daemon.api.http.asked import Asked, Body, Query
 from daemon.api.http.caller import Capability, Role
+from daemon.api.http.ports import Line as Line  # noqa: PLC0414 - stands here for those who write handlers
+from daemon.api.http.ports import LineGone as LineGone  # noqa: PLC0414 - the same
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Any]]
 SAFE = frozenset(("GET", "HEAD"))
@@ -62,30 +64,6 @@ class Resource:
     def is_safe(self) -> bool:
         """Say whether asking changes nothing (RFC 9110 section 9.2.1)."""
         return self.method in SAFE
-
-
-class Line(Protocol):
-    """An open WebSocket, one side of which is a reader of unknown speed."""
-
-    async def send(self, text: bytes) -> None:
-        """Send a text frame.
-
-        Raises:
-            LineGone: the reader went, or took too long; nothing more can be sent.
-        """
-        ...
-
-    async def receive(self) -> bytes | None:
-        """Give the next text frame; ``None`` once the reader has gone."""
-        ...
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close it (RFC 6455 section 7.4)."""
-        ...
-
-
-class LineGone(Exception):
-    """The reader of a WebSocket went, or was too slow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,23 @@ WEB = Path(str(files("daemon.api") / "web"))
 OURS = sorted((WEB / "app").glob("*.js"))
 VENDOR = tomllib.loads((WEB / "vendor" / "vendor.toml").read_text())["package"]
 LINES_LIMIT = 300
-BANNED = ("dangerouslySetInnerHTML", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "setAttribute(\"style\"")
+BANNED = (
+    "dangerouslySetInnerHTML",
+    "innerHTML",
+    "outerHTML",
+    "insertAdjacentHTML",
+    "document.write",
+    "eval(",
+    "new Function",
+    'setAttribute("style"',
+)
 STYLE_TEXT = re.compile(r"""<[a-z][^>]*\sstyle=["']""")
 IMPORT = re.compile(r'(?:^import\s[^"\n]*?|\}\s?from\s?)"([^"\n]+)"', re.MULTILINE)
 
 
-@pytest.mark.parametrize("listed", [(one["name"], part) for one in VENDOR for part in one["files"]], ids=lambda one: one[1]["file"])
+@pytest.mark.parametrize(
+    "listed", [(one["name"], part) for one in VENDOR for part in one["files"]], ids=lambda one: one[1]["file"]
+)
 def test_what_others_wrote_is_what_the_table_says(listed: tuple[str, dict[str, str]]) -> None:
     _, part = listed
     assert sha256((WEB / "vendor" / part["file"]).read_bytes()).hexdigest() == part["sha256"]
@@ -74,12 +85,24 @@ def test_styles_fetch_nothing_and_take_colours_from_the_tokens() -> None:
 
 def test_the_name_changes_with_any_byte_or_name() -> None:
     found = {INDEX: b"<p>", "a.js": b"1"}
-    others = ({**found, "a.js": b"2"}, {INDEX: b"<p>", "b.js": b"1"}, {**found, "c.js": b""}, {INDEX: b"<p>1", "a.js": b""})
+    others = (
+        {**found, "a.js": b"2"},
+        {INDEX: b"<p>", "b.js": b"1"},
+        {**found, "c.js": b""},
+        {INDEX: b"<p>1", "a.js": b""},
+    )
     assert len({hash_of(found), *(hash_of(one) for one in others)}) == 5
 
 
 def test_the_page_names_every_module_under_the_hash() -> None:
-    assets = assets_of({INDEX: b"<!-- modules --><img src={base}/icon.svg>", "app/main.js": b"", "vendor/x.mjs": b"", "secret.txt": b""})
+    assets = assets_of(
+        {
+            INDEX: b"<!-- modules --><img src={base}/icon.svg>",
+            "app/main.js": b"",
+            "vendor/x.mjs": b"",
+            "secret.txt": b"",
+        }
+    )
     base = f"/web/{assets.version}"
     assert assets.index.decode() == (
         f'<link rel="modulepreload" href="{base}/app/main.js">\n'

@@ -42,6 +42,8 @@ export function useResource(where, { query, topics = [], every = 0, isLive = tru
     let isReading = false;
     let isWantedAgain = false;
     let failures = 0;
+    let drawing = 0;
+    let drawnAt = 0;
     const abort = new AbortController();
     current.current.data = remembered.get(key)?.data;
     setState((before) => (before.key === key ? before : { key, ...(remembered.get(key) || {}), isLoading: true }));
@@ -90,13 +92,19 @@ export function useResource(where, { query, topics = [], every = 0, isLive = tru
       const taken = message.data !== undefined && current.current.data && current.current.take?.(message, current.current.data);
       if (!taken) return void soon();
       current.current.data = taken;
-      setState((before) => ({ ...before, data: taken, problem: null, readAt: Date.now() }));
+      // Drawn at most twice a second, however many come.
+      drawing ||= setTimeout(() => {
+        drawing = 0;
+        setState((before) => ({ ...before, data: current.current.data, problem: null, readAt: Date.now() }));
+      }, Math.max(0, SETTLE_MS - (Date.now() - drawnAt)));
+      drawnAt = Date.now();
     };
     const ends = topics.map((topic) => follow(topic, heard));
     read();
     return () => {
       isGone = true;
       clearTimeout(timer);
+      clearTimeout(drawing);
       abort.abort();
       ends.forEach((end) => end());
     };

@@ -2,9 +2,6 @@
 import { classes, html, useEffect, useMemo, useRef, useState } from "./dom.js";
 import { count } from "./format.js";
 
-/** More rows than these are never drawn; the rest is a page away. */
-export const ROWS = 200;
-
 /**
  * Keep rows where they are while a pointer or the focus is among them: values change in place, new rows wait in a pill.
  * Gives {shown, fresh, showFresh, hold}; spread `hold` on the element around the rows.
@@ -49,7 +46,7 @@ const holding = (setHeld) => ({
  * selected: Set and onSelect(Set) for check boxes; below(row): a line under the row; rowTone(row).
  */
 export function Table({ caption, columns, rows, keyOf, link, sort, onSort, selected, onSelect, below, rowTone, isHeld = true }) {
-  const { shown, fresh, showFresh, hold } = useHeldRows(rows.slice(0, Math.max(ROWS, rows.length)), keyOf);
+  const { shown, fresh, showFresh, hold } = useHeldRows(rows, keyOf);
   const drawn = isHeld ? shown : rows;
   const all = selected && drawn.length > 0 && drawn.every((row) => selected.has(keyOf(row)));
   const chooseAll = () => {
