@@ -11,6 +11,8 @@ import anyio
 import click
 
 from daemon.cli.options import load_or_exit
+from daemon.cli.recording import keep
+from daemon.deeds import Deed
 from daemon.dispatch import CelerySide, Client, open_site_client
 from daemon.embedded_broker import known_place
 from daemon.site import Site
@@ -47,13 +49,15 @@ def confirm(question: str, *, yes: bool) -> None:
     click.confirm(question, abort=True)
 
 
-def ask(site_file: Path, work: Callable[[Client, Site], Awaitable[T]]) -> T:
-    """Load a site, open a client for its Celery side, and do ``work``.
+def ask(site_file: Path, work: Callable[[Client, Site], Awaitable[T]], *, deed: Deed | None = None) -> T:
+    """Load a site, open a client for its Celery side, and do ``work``; what changes something is put on record first.
 
     Raises:
         DaemonError: the broker does not answer, or refuses.
     """
     site = load_or_exit(site_file)
+    if deed is not None:
+        keep(site, deed)
     return anyio.run(_ask, site, work)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from daemon.cli.options import duration_s, site_option
+from daemon.cli.recording import deed
 from daemon.cli.runtime_side import (
     at_desk,
     author_option,
@@ -19,6 +20,7 @@ from daemon.cli.runtime_side import (
     say_heard,
 )
 from daemon.clock import SECOND_US
+from daemon.deeds import Deed, DeedKind
 from daemon.dispatch import RedisRuntimeStore
 from daemon.plural import counted
 from daemon.scheduler.layers import Setting
@@ -54,7 +56,8 @@ def set_command(
             found, {key: Setting(value, who, now_us, reason, ends_us) for key, value in given.items()}
         )
 
-    say_heard(at_desk(site_file, work))
+    changed = deed(DeedKind.ENTRY_CHANGED, name, author_or_user(author), reason, after=f"set {', '.join(given)}")
+    say_heard(at_desk(site_file, work, deed=changed))
 
 
 @click.command()
@@ -73,7 +76,8 @@ def revert(*, site_file: Path, name: str, fields: Sequence[str], everything: boo
             return await desk.forget([found[name].id if name in found else name])
         return await desk.change(await desk.find_all([name]), dict.fromkeys(fields))
 
-    say_heard(at_desk(site_file, work))
+    after = f"reverted {', '.join(fields) or 'all'}"
+    say_heard(at_desk(site_file, work, deed=deed(DeedKind.ENTRY_CHANGED, name, author_or_user(None), after=after)))
 
 
 @click.command()
@@ -92,7 +96,8 @@ def pause(
     def setting(now_us: int) -> Setting:
         return Setting(value=True, author=who, at_us=now_us, reason=reason, expires_us=end_us(span, now_us))
 
-    _pause_or_resume(site_file, names, setting, everything=everything, done="paused")
+    told = deed(DeedKind.ENTRY_PAUSED, "all entries" if everything else ", ".join(names), who, reason, after="paused")
+    _pause_or_resume(site_file, names, setting, everything=everything, told=told)
 
 
 @click.command()
@@ -101,11 +106,13 @@ def pause(
 @click.option("--all", "everything", is_flag=True, help="All entries of the site.")
 def resume(*, site_file: Path, names: Sequence[str], everything: bool) -> None:
     """Go on with entries that were paused; what was passed over stays so."""
-    _pause_or_resume(site_file, names, lambda _: None, everything=everything, done="resumed")
+    about = "all entries" if everything else ", ".join(names)
+    told = deed(DeedKind.ENTRY_RESUMED, about, author_or_user(None), after="resumed")
+    _pause_or_resume(site_file, names, lambda _: None, everything=everything, told=told)
 
 
 def _pause_or_resume(
-    site_file: Path, names: Sequence[str], setting: Callable[[int], Setting | None], *, everything: bool, done: str
+    site_file: Path, names: Sequence[str], setting: Callable[[int], Setting | None], *, everything: bool, told: Deed
 ) -> None:
     if bool(names) == everything:
         raise click.UsageError("name entries, or say --all")
@@ -115,8 +122,8 @@ def _pause_or_resume(
         new: Mapping[str, Setting | None] = {PAUSE: setting(await desk.now_us())}
         return len(found), await desk.change(found, new)
 
-    count, edited = at_desk(site_file, work)
-    click.echo(f"{counted(count, 'entry', 'entries')} {done}", err=True)
+    count, edited = at_desk(site_file, work, deed=told)
+    click.echo(f"{counted(count, 'entry', 'entries')} {told.after}", err=True)
     say_heard(edited)
 
 
@@ -137,7 +144,7 @@ def hold(*, site_file: Path, reason: str, span: str | None, author: str | None) 
         note = HoldNote(reason, author_or_user(author), now_us, None if for_us is None else now_us + for_us)
         await store.gates.hold(write_hold(note), for_us=for_us)
 
-    at_desk(site_file, work)
+    at_desk(site_file, work, deed=deed(DeedKind.SCHEDULE_HELD, "all entries", author_or_user(author), reason))
     click.echo("all schedules are held", err=True)
 
 
@@ -151,5 +158,5 @@ def release(*, site_file: Path) -> None:
         await store.gates.hold(None)
         return was
 
-    was = at_desk(site_file, work)
+    was = at_desk(site_file, work, deed=deed(DeedKind.SCHEDULE_RELEASED, "all entries", author_or_user(None)))
     click.echo("they were not held" if was is None else f"released; they were held {read_hold(was)}", err=True)

@@ -15,7 +15,9 @@ import orjson
 from daemon.cli.entries_load import load_lines
 from daemon.cli.json_text import json_text
 from daemon.cli.options import instant_us, site_option
+from daemon.cli.recording import deed
 from daemon.cli.runtime_side import EXIT_NO, at_desk, author_option, author_or_user, reason_option, say_heard
+from daemon.deeds import DeedKind
 from daemon.dispatch import RedisRuntimeStore
 from daemon.keys import asked_prefix
 from daemon.plural import counted
@@ -55,7 +57,8 @@ def trigger(*, site_file: Path, name: str, overlap: str, reason: str, author: st
         one = run_now(known, site.settings.site.name, now_us, request, author=who, reason=reason, overlap=overlap)
         return one.task_id or "", await desk.add([one])
 
-    task_id, edited = at_desk(site_file, work)
+    told = deed(DeedKind.ENTRY_RUN, name, author_or_user(author), reason)
+    task_id, edited = at_desk(site_file, work, deed=told)
     click.echo(json_text({"task_id": task_id, "daemons": edited.heard}) if as_json else task_id)
     say_heard(edited)
 
@@ -108,7 +111,8 @@ def backfill(
         one = run_past(known, instants, now_us, request, author=who, reason=reason, overlap=overlap)
         return len(instants), one.id, await desk.add([one])
 
-    count, entry_id, edited = at_desk(site_file, work)
+    told = deed(DeedKind.ENTRY_RUN, name, author_or_user(author), reason, after=f"backfill {start} to {end}")
+    count, entry_id, edited = at_desk(site_file, work, deed=told)
     if as_json:
         click.echo(json_text({"count": count, "entry": entry_id if count else None}))
     else:
@@ -139,7 +143,7 @@ def add(*, site_file: Path, name: str, source: Path, replace: bool, reason: str,
         one = added_from(name, data, author=author_or_user(author), reason=reason, now_us=await desk.now_us())
         return await desk.add([one], replace=replace)
 
-    say_heard(at_desk(site_file, work))
+    say_heard(at_desk(site_file, work, deed=deed(DeedKind.ENTRY_ADDED, name, author_or_user(author), reason)))
 
 
 @click.command()
@@ -156,7 +160,7 @@ def remove(*, site_file: Path, names: Sequence[str]) -> None:
                 raise EntryRefused(message, hint=f"carillon entries set {one} enabled=false --reason …")
         return await desk.remove(names)
 
-    removed = at_desk(site_file, work)
+    removed = at_desk(site_file, work, deed=deed(DeedKind.ENTRY_REMOVED, ", ".join(names), author_or_user(None)))
     click.echo(f"{counted(len(removed.ids), 'entry', 'entries')} removed", err=True)
     if not removed.ids:
         raise click.exceptions.Exit(EXIT_NO)
@@ -184,7 +188,7 @@ def load(*, site_file: Path, source: Any, skip: int, reason: str, author: str | 
     async def work(desk: ScheduleDesk, _: RedisRuntimeStore, __: Site) -> tuple[int, int]:
         return await load_lines(desk, source, skip=skip, author=who, reason=reason, progress=progress)
 
-    count, past = at_desk(site_file, work)
+    count, past = at_desk(site_file, work, deed=deed(DeedKind.ENTRY_ADDED, "entries of a file", who, reason))
     click.echo("\r" * shows + f"{counted(count, 'entry', 'entries')} added", err=True)
     if past:
         click.echo(f"{counted(past, 'line')} of the past left out: nothing of them would ever fire", err=True)

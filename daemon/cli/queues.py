@@ -12,7 +12,10 @@ from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeou
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import ago, print_table
+from daemon.cli.recording import deed
+from daemon.cli.runtime_side import author_or_user
 from daemon.clock import SystemClock, instant
+from daemon.deeds import DeedKind
 from daemon.dispatch import Client, QueuedMessage, QueueRow, TaskUncertain, list_queues, site_queues
 from daemon.errors import BrokerDown
 from daemon.plural import counted
@@ -114,7 +117,10 @@ def purge(*, site_file: Path, name: str, destroy: bool, typed: str | None, yes: 
             raise BrokerDown(message, hint=hint) from None
         return purged.count, purged.token
 
-    count, kept = ask(site_file, work)
+    told = deed(
+        DeedKind.QUEUE_PURGED, name, author_or_user(None), after="destroyed" if destroy else f"set aside as {token}"
+    )
+    count, kept = ask(site_file, work, deed=told)
     click.echo(f"{counted(count, 'message')} taken out of {name}", err=True)
     if as_json:
         click.echo(json_text({"count": count, "token": kept or None}))
@@ -133,7 +139,7 @@ def restore(*, site_file: Path, name: str, token: str, as_json: bool) -> None:
     async def work(client: Client, _: Site) -> int:
         return await client.queues.restore(name, token)
 
-    count = ask(site_file, work)
+    count = ask(site_file, work, deed=deed(DeedKind.QUEUE_RESTORED, name, author_or_user(None), after=token))
     click.echo(f"{counted(count, 'message')} put back into {name}", err=True)
     if as_json:
         click.echo(json_text({"count": count}))
@@ -156,7 +162,8 @@ def move(*, site_file: Path, name: str, to: str, count: int | None, yes: bool, a
         moved = await client.queues.move(name, to, count=count)
         return moved.count, moved.left
 
-    done, left = ask(site_file, work)
+    told = deed(DeedKind.QUEUE_PURGED, name, author_or_user(None), after=f"moved to {to}")
+    done, left = ask(site_file, work, deed=told)
     click.echo(f"{counted(done, 'message')} moved from {name} to {to}", err=True)
     if as_json:
         click.echo(json_text({"count": done, "left": left}))

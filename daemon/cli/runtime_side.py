@@ -16,7 +16,9 @@ import click
 from daemon.cli.celery_side import side_of
 from daemon.cli.live_rows import with_rows
 from daemon.cli.options import duration_s, load_or_exit
+from daemon.cli.recording import keep
 from daemon.clock import SECOND_US, instant
+from daemon.deeds import Deed
 from daemon.dispatch import RedisRuntimeStore, open_runtime_store
 from daemon.plural import counted
 from daemon.scheduler.layers.desk import ScheduleDesk
@@ -59,13 +61,18 @@ def end_us(span: str | None, now_us: int) -> int | None:
     return None if span is None else now_us + round(duration_s(span, "--for") * SECOND_US)
 
 
-def at_desk(site_file: Path, work: Callable[[ScheduleDesk, RedisRuntimeStore, Site], Awaitable[T]]) -> T:
-    """Load a site, open what is kept of its schedule, and do ``work``.
+def at_desk(
+    site_file: Path, work: Callable[[ScheduleDesk, RedisRuntimeStore, Site], Awaitable[T]], *, deed: Deed | None = None
+) -> T:
+    """Load a site, open what is kept of its schedule, and do ``work``; what changes something is put on record first.
 
     Raises:
         DaemonError: the broker keeps none, does not answer, or what is asked for cannot be.
     """
-    return anyio.run(desk_of, load_or_exit(site_file), work)
+    site = load_or_exit(site_file)
+    if deed is not None:
+        keep(site, deed)
+    return anyio.run(desk_of, site, work)
 
 
 async def desk_of(site: Site, work: Callable[[ScheduleDesk, RedisRuntimeStore, Site], Awaitable[T]]) -> T:

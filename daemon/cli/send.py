@@ -16,7 +16,10 @@ from daemon.cli.celery_side import ask
 from daemon.cli.held import hold_task, is_to_be_held
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, instant_us, site_option
+from daemon.cli.recording import deed
+from daemon.cli.runtime_side import author_or_user
 from daemon.clock import instant
+from daemon.deeds import DeedKind
 from daemon.dispatch import Client, LinkTo, TaskMeta, TaskUncertain, TaskUnsent
 from daemon.errors import BrokerDown
 from daemon.public import escaped
@@ -90,7 +93,8 @@ def send(*, site_file: Path, task: str, as_json: bool, wait: str | None, **given
         meta = None if wait_s is None else await client.wait(task_id, timeout_s=wait_s)
         return sent.queues, meta
 
-    queues, meta = ask(site_file, work)
+    sending = deed(DeedKind.TASK_SENT, task, author_or_user(None), after=task_id)
+    queues, meta = ask(site_file, work, deed=sending)
     state = "PENDING" if meta is None else meta.state
     result = None if meta is None else meta.result
     if as_json:

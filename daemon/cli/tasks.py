@@ -15,7 +15,9 @@ from daemon.cli.held import among_held, cancel_held
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import print_table
-from daemon.cli.runtime_side import at_desk
+from daemon.cli.recording import deed
+from daemon.cli.runtime_side import at_desk, author_or_user
+from daemon.deeds import DeedKind
 from daemon.dispatch import (
     Client,
     HeldTask,
@@ -142,7 +144,9 @@ def cancel(
         options = {**arguments, "terminate": terminate, "signal": signal}
         return await tell(client, method, options, audience_of(), timeout_s=timeout_s)
 
-    told = ask(site_file, work)
+    about = ", ".join(task_ids or stamps)
+    revoked = deed(DeedKind.TASK_REVOKED, about, author_or_user(None), after="terminated" if terminate else "revoked")
+    told = ask(site_file, work, deed=revoked)
     if told is None:
         click.echo(json_text({"complete": True, "workers": [], "errors": {}}) if as_json else "", nl=as_json)
         return

@@ -12,6 +12,9 @@ from daemon.cli.celery_side import INCOMPLETE, ask, confirm, json_option, timeou
 from daemon.cli.json_text import json_text
 from daemon.cli.options import duration_s, site_option
 from daemon.cli.output import ago, print_table
+from daemon.cli.recording import deed
+from daemon.cli.runtime_side import author_or_user
+from daemon.deeds import DeedKind
 from daemon.dispatch import Client, Told, WorkerRow, Workers, audience_of, list_workers, tell
 from daemon.site import Site
 
@@ -199,7 +202,8 @@ def _tell(site_file: Path, method: str, arguments: Mapping[str, Any], options: M
         audience = audience_of(options["names"], options["match"])
         return await tell(client, method, arguments, audience, timeout_s=timeout_s)
 
-    told = ask(site_file, work)
+    deeds = deed(DeedKind.WORKER_COMMANDED, _whom(options), author_or_user(None), after=method)
+    told = ask(site_file, work, deed=None if method == "ping" else deeds)
     if method == "shutdown":
         if options["as_json"]:
             click.echo(json_text({"told": True}))

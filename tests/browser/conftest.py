@@ -12,7 +12,6 @@ from tests.browser.fake_api import FakeApi, faking
 from tests.browser.samples import ordinary
 from tests.browser.watching import DESKTOP, PHONE, Watched, browsing
 
-
 expect.set_options(timeout=60_000)  # machines are slow: nothing is judged by how long it took
 
 

@@ -60,6 +60,10 @@ class Anyone:
         del request, is_safe
         return NOBODY
 
+    def holds(self, caller: Caller) -> bool:
+        del caller
+        return True
+
 
 @dataclass(slots=True)
 class FakeApi:
@@ -164,7 +168,7 @@ class FakeApi:
             (channel,),
             Anyone(),
             SystemClock(),
-            lambda event: None,
+            lambda _: None,
         )
         async with anyio.from_thread.BlockingPortal() as self._portal:
             await api.open()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from daemon.clock import SystemClock, instant
 from tests.browser.fake_api import FakeApi, Request
 
 ALL_ACTIONS = ["pause", "trigger", "edit", "backfill"]
@@ -21,7 +22,8 @@ ENTRIES = (
 
 def moment(minutes: float = 0) -> str:
     """Give the instant so many minutes from now."""
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = instant(SystemClock().now_us()) + timedelta(minutes=minutes)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def session(role: str = "operator", **more: Any) -> dict[str, Any]:
@@ -306,9 +308,9 @@ def ordinary(fake: FakeApi) -> None:
     rows = some_entries()
     fake.says("/api/session", session())
     fake.says("/api/session", session(), "POST")
-    fake.says("/api/overview", lambda request: overview())
+    fake.says("/api/overview", lambda _: overview())
     fake.says("/api/alerts/status", ALERTS_STATUS)
-    fake.says("/api/schedule/*", lambda request: detail(rows[3]))
+    fake.says("/api/schedule/*", lambda _: detail(rows[3]))
     fake.says(
         "/api/schedule/*/history", {"items": [run(-1440 * day) for day in range(1, 8)], "next": None, "total": None}
     )
@@ -335,12 +337,12 @@ def ordinary(fake: FakeApi) -> None:
     )
     fake.says("/api/schedule/*/preview", {"fires": [fire(60 * at) for at in range(1, 11)], "is_over": False})
     fake.says("/api/schedule", lambda request: entries(found(rows, request)))
-    fake.says("/api/schedule/timeline", lambda request: timeline())
+    fake.says("/api/schedule/timeline", lambda _: timeline())
     fake.says("/api/feeds", {"items": feeds(), "next": None, "total": 3})
     fake.says("/api/feeds/*", feed_detail(feed()))
     fake.says(
         "/api/feeds/*/traffic",
-        lambda request: {
+        lambda _: {
             "feed": "adt",
             "step_s": 60,
             "from_at": moment(-1440),

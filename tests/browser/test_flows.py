@@ -37,7 +37,7 @@ class Entry:
 
     def __init__(self, fake: FakeApi) -> None:
         self.row = entry(0)
-        fake.says("/api/schedule", lambda request: entries([self.row]))
+        fake.says("/api/schedule", lambda _: entries([self.row]))
         fake.says("/api/schedule/monitor-drug-bug/pause", self.pause, "POST")
         fake.says("/api/schedule/monitor-drug-bug/resume", self.resume, "POST")
 
@@ -263,7 +263,7 @@ def test_forced_colours_leave_everything_readable(fake: FakeApi, tab: Callable[.
 def test_hold_all_takes_the_name_of_the_site_and_is_said_on_top(page: Watched, fake: FakeApi) -> None:
     fake.says("/api/session", session("admin"))
     held = {"by": "anna", "since_at": moment(), "until_at": moment(120), "reason": "incident 12"}
-    fake.says("/api/schedule", lambda request: entries(some_entries(), held=held if fake.changes() else None))
+    fake.says("/api/schedule", lambda _: entries(some_entries(), held=held if fake.changes() else None))
     fake.says("/api/schedule/hold", held, "POST")
     page.open("/").settled()
     page.page.get_by_role("button", name="Hold all schedules…").click()

@@ -128,10 +128,10 @@ def test_ten_thousand_entries_are_read_page_by_page(page: Watched, fake: FakeApi
     fake.says("/api/schedule", many(10_000))
     page.open("/schedules").settled()
     assert page.page.locator("tbody.row").count() == 100
-    assert "1–100 of 10\u202f000" in page.page.inner_text("main")
+    assert "1\u2013100 of 10\u202f000" in page.page.inner_text("main")
     page.page.get_by_role("button", name="Show more").click()
     page.page.locator("tbody.row").nth(199).wait_for()
-    assert "1–200 of 10\u202f000" in page.page.inner_text("main")
+    assert "1\u2013200 of 10\u202f000" in page.page.inner_text("main")
     page.fits()
 
 

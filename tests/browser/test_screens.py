@@ -139,8 +139,8 @@ def test_what_is_wrong_is_said_in_words_with_a_way_there(page: Watched) -> None:
     page.open("/").settled()
     said = page.page.inner_text("main")
     for problem in PROBLEMS:
-        assert problem["what"] in said
-        assert problem["step"] in said
+        assert str(problem["what"]) in said
+        assert str(problem["step"]) in said
     page.page.get_by_role("link", name="Open monitor-mdro").click()
     assert page.page.url.endswith("/schedules/monitor-mdro")
 

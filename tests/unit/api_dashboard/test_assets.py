@@ -122,7 +122,7 @@ async def test_every_screen_is_the_page_and_its_files_are_kept_for_ever() -> Non
             assert page.headers["Cache-Control"] == "no-store"
             assert page.headers["X-Content-Type-Options"] == "nosniff"
             assert page.headers["Referrer-Policy"] == "no-referrer"
-        names = re.findall(r'(?:href|src)="(/web/[^"]+)"', page.text)
+        names = re.findall(r'(?:href|src)="(/web/[^"]+)"', (await api.ask("/", caller="")).text)
         assert len(names) > len(OURS)
         for name in names:
             asset = await api.ask(name, caller="")

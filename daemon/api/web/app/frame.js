@@ -49,8 +49,8 @@ function Live() {
     live: ["Live", "ok"], polling: ["Every 5 s", "late"], connecting: ["Connecting", "quiet"], away: ["Not live", "bad"], off: ["Paused", "quiet"],
   }[mode];
   const hint = mode === "polling" ? "Something between this browser and the daemon lets no WebSocket through; the page is read again every 5 seconds." : "Switch live updates on or off (l)";
-  return html`<button type="button" class=${`live tone-${tone}`} aria-pressed=${wanted ? "true" : "false"} title=${hint} onClick=${() => setWanted(!wanted)}>
-    <span class="shape" aria-hidden="true">${tone === "ok" ? "●" : tone === "bad" ? "◆" : tone === "late" ? "▲" : "○"}</span><span role="status">${word}</span>
+  return html`<span class="sr" role="status">${word}</span><button type="button" class=${`live tone-${tone}`} aria-pressed=${wanted ? "true" : "false"} title=${hint} onClick=${() => setWanted(!wanted)}>
+    <span class="shape" aria-hidden="true">${tone === "ok" ? "●" : tone === "bad" ? "◆" : tone === "late" ? "▲" : "○"}</span><span>${word}</span>
   </button>`;
 }
 

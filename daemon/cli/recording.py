@@ -1,0 +1,38 @@
+"""What a command does on its own, past the daemon, is kept in the audit trail of this machine first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daemon.audit import append_deed
+from daemon.clock import SystemClock
+from daemon.deeds import Deed, DeedKind
+from daemon.public import Public, escaped
+from daemon.site import Site
+from daemon.state_dir import hand_over
+
+TEXT_LIMIT = 255
+ROLE = Public("command")
+"""Stands for the role in the record: who may run the command with the site file may do what it does."""
+
+
+def deed(kind: DeedKind, about: object, who: str, reason: str = "", after: object = "") -> Deed:
+    """Write down what a command is about to do; names and settings, never arguments or contents."""
+    return Deed(kind, _shown(who), _shown(about), note=_shown(reason), role=ROLE, after=_shown(after))
+
+
+def keep(site: Site, one: Deed) -> None:
+    """Keep a deed on disk. Where no daemon of the site has ever run there is no trail, and the change bears its author alone.
+
+    Raises:
+        AuditFailed: there is one, and it cannot be written; then nothing may be done.
+    """
+    settings = site.settings
+    folder = settings.site.state_dir
+    if folder.is_dir():
+        append_deed(folder, settings.site.name, one, SystemClock().now_us(), settings.audit)
+        hand_over(folder, "audit.log", "audit.lock")
+
+
+def _shown(value: Any) -> Public:
+    return Public(escaped(str(value)[:TEXT_LIMIT]))
