@@ -64,14 +64,14 @@ def run() -> list[Bound]:
         Bound(f"api: {TASKS:,} WebSockets, change to frame, p50", "ms", [followed.p50_ms], 50.0, is_most=True),
         Bound(f"api: {TASKS:,} WebSockets, change to frame, p99", "ms", [followed.p99_ms], 50.0, is_most=True),
         Bound(
-            f"api: a page of {LISTED:,} tasks, slowest of {len(FILTERS)} questions", "ms", listed(), 50.0, is_most=True
+            f"api: a page of {LISTED:,} tasks, {len(FILTERS)} questions, slowest step", "ms", listed(), 50.0, is_most=True
         ),
         Bound("api: connections to Redis that listen for them", "", [float(followed.listening)], 1.0, is_most=True),
     ]
 
 
 def listed() -> list[float]:
-    """Say how long the slowest page takes, in the middle and at the beginning of a full list."""
+    """Say how long the event loop is held by the slowest page, in the middle and at the beginning of a full list."""
     from daemon.desks.tasks import TaskFilter
     from daemon.dispatch.task_listing import listing
     from shim.events import Event, EventState
@@ -90,8 +90,7 @@ def listed() -> list[float]:
         slowest = 0.0
         for one in FILTERS:
             for before in (None, state.cursor // 2):
-                began_s = time.process_time()
-                listing(
+                steps = listing(
                     state,
                     TaskFilter(**one),
                     before=before,
@@ -99,9 +98,22 @@ def listed() -> list[float]:
                     origin_of=lambda _task_id, _name: None,
                     queue_of=lambda _name: "elsewhere",
                 )
-                slowest = max(slowest, time.process_time() - began_s)
+                slowest = max(slowest, _longest_s(steps))
         took_ms.append(slowest * 1e3)
     return took_ms
+
+
+def _longest_s(steps: Iterator[None]) -> float:
+    longest_s = 0.0
+    while True:
+        began_s = time.process_time()
+        is_over = next(steps, _OVER) is _OVER
+        longest_s = max(longest_s, time.process_time() - began_s)
+        if is_over:
+            return longest_s
+
+
+_OVER = object()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ SHELLS = frozenset(
         "daemon.alerts.post",
         "daemon.alerts.queue_look",
         "daemon.answering",
+        "daemon.api.dashboard.assets",
         "daemon.api.access.checking",
         "daemon.api.access.entrance",
         "daemon.api.access.hashing",

@@ -85,7 +85,7 @@ def test_the_operations_page_explains_every_line_that_asks_someone_to_act() -> N
 def test_the_operations_page_explains_every_exit_code() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DaemonError)]
-    codes = {kind.exit_code for kind in kinds} | {0, 1, EXIT_USAGE, 65, EXIT_INTERRUPTED}
+    codes = {kind.exit_code for kind in kinds} | {0, 1, 2, EXIT_USAGE, 65, 77, EXIT_INTERRUPTED}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == codes
 
 

@@ -49,7 +49,19 @@ def test_the_wheel_holds_every_module_and_what_they_read(wheel: list[str]) -> No
 def test_configuration_and_examples_travel_as_shared_files(wheel: list[str]) -> None:
     shared = {name.split("/share/carillon/", 1)[1] for name in wheel if "/share/carillon/" in name}
     assert {"config/demo.toml", "config/systemd/carillon.service", "examples/demo/bedboard.py"} <= shared
+    assert {"config/grafana/carillon.json", "config/prometheus/carillon.rules.yaml"} <= shared
     assert not any("__pycache__" in name for name in wheel)
+
+
+def test_the_page_travels_with_what_others_wrote_and_their_licences(wheel: list[str]) -> None:
+    page = {name.removeprefix("daemon/api/web/") for name in wheel if name.startswith("daemon/api/web/")}
+    assert {"index.html", "app.css", "early.js", "icon.svg", "app/main.js", "vendor/vendor.toml"} <= page
+    vendored = tomllib.loads((ROOT / "daemon/api/web/vendor/vendor.toml").read_text())["package"]
+    assert len(vendored) >= 3
+    for package in vendored:
+        files = {one["file"] for one in package["files"]}
+        assert any(file.endswith(".LICENSE") for file in files), package["name"]
+        assert {f"vendor/{file}" for file in files} <= page
 
 
 def test_the_daemon_package_stays_empty_so_that_another_owner_cannot_break_it() -> None:

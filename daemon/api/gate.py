@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,11 @@ from daemon.clock import Clock
 from daemon.sockets import BACKLOG
 
 HANDSHAKE_LIMIT_S = 10.0
+AT_ONCE = 8
+"""What has come over so many connections is handed on until the event loop's other work gets its turn: however many ask at the
+same moment, an occurrence or an acknowledgement waits for a few of them only."""
+
+WAITING_LIMIT_BYTES = 64 * 1024
 PAUSE_S = 0.1
 
 
@@ -60,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.inner: Any = None
         self.counted_as = counted_as
         self.transport: Any = None
+        self.waiting: list[bytes] = []
         self.in_hand = 0
         self.was_answered = False
         self.since_s = 0.0
@@ -79,16 +85,29 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         if self.inner is not None:
+            self.hand_on()
             self.inner.connection_lost(exc)
         self._gate.ended(self)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on."""
-        if self.inner is not None:
+        """Hand on, when it is this connection's turn."""
+        if self.inner is None:
+            return
+        self.waiting.append(data)
+        if len(self.waiting) == 1:
+            self._gate.has_come(self)
+        elif sum(map(len, self.waiting)) >= WAITING_LIMIT_BYTES:
+            self.hand_on()
+
+    def hand_on(self) -> None:
+        """Hand on what waits."""
+        if self.waiting:
+            data, self.waiting = b"".join(self.waiting), []
             self.inner.data_received(data)
 
     def eof_received(self) -> Any:
         """Hand on."""
+        self.hand_on()
         return self.inner.eof_received() if self.inner is not None else None
 
     def pause_writing(self) -> None:
@@ -123,6 +142,8 @@ class Gate:
         self._counts: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
         self._refused = 0
+        self._turns: deque[Connection] = deque()
+        self._given = 0
 
     # -- taking connections --------------------------------------------------------------------------------------------
 
@@ -226,6 +247,25 @@ class Gate:
     def __len__(self) -> int:
         """Count the connections that are no WebSockets."""
         return self._counts.total()
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    def has_come(self, connection: Connection) -> None:
+        """Hand on what has come over a connection: now, or after others in a later turn of the event loop."""
+        if not self._given:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        if self._given < AT_ONCE:
+            self._given += 1
+            connection.hand_on()
+        else:
+            self._turns.append(connection)
+
+    def _next_turn(self) -> None:
+        self._given = min(len(self._turns), AT_ONCE)
+        if self._given:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        for _ in range(self._given):
+            self._turns.popleft().hand_on()
 
     # -- requests ------------------------------------------------------------------------------------------------------
 

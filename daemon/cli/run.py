@@ -20,7 +20,7 @@ LARGE_PIECE_BYTES = 1024 * 1024
 _M_MMAP_THRESHOLD = -3
 SWITCH_S = 0.0002
 """How long the event loop may keep the interpreter from the thread that waits for the disk, and the other way round."""
-COLLECT_AFTER = (50_000, 20, 100)
+COLLECT_AFTER = (4_000, 2, 2_000)
 """Allocations, and collections of the younger generation, after which Python looks for cycles: see ``_calm_collector``."""
 
 

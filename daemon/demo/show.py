@@ -125,12 +125,12 @@ class Demo:
         )
         stack.push_async_callback(daemon.stop)
         await self._until_ready(daemon)
-        self.picture.note("worker", f"celery -A bedboard worker -Q {QUEUE} -c 1")
+        self.picture.note("worker", f"celery -A bedboard worker -Q {QUEUE} -c 1 -E")
         worker = await Child.start(
             "worker",
             [
                 *(sys.executable, "-m", "celery", "-A", "bedboard", "worker", "-Q", QUEUE, "-c", "1"),
-                *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+                *("-E", "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
             ],
             folder=self._examples,
             environment={**environment, "CELERY_BROKER_URL": self._broker_url(), "PYTHONPATH": str(self._examples)},
@@ -257,6 +257,7 @@ class Demo:
             failed=seen.failed,
             queued=seen.queued,
             waiting=seen.waiting,
+            by_hand=seen.by_hand,
         )
         return self.picture.tally
 

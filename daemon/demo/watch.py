@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from daemon.audit.trail_file import CURRENT
+from daemon.deeds import DeedKind
 from daemon.hl7listener.spool.opening import FILE
 from daemon.settings.values import Address
 
 QUEUE = "bedboard"
 _SCAN = 1000
+_BY_HAND = {DeedKind.TASK_SENT.value, DeedKind.MESSAGES_REPLAYED.value}
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Seen:
     succeeded: int = 0
     failed: int = 0
     spooled: int = 0
+    by_hand: int = 0
     wards: dict[str, int] = field(default_factory=dict)
 
 
@@ -44,6 +49,7 @@ class Watch:
         self._redis = Redis.from_url(broker_url, retry=Retry(NoBackoff(), 0), socket_timeout=5.0)
         self._spool = state_dir / FILE
         self._states: dict[bytes, str] = {}
+        self._trail, self._read_bytes, self._by_hand = state_dir / CURRENT, 0, 0
 
     async def look(self, http: aiohttp.ClientSession) -> Seen:
         """Look at everything once.
@@ -60,6 +66,7 @@ class Watch:
         census = await self._redis.get("bedboard:census")
         seen.wards = json.loads(census)["wards"] if census else {}
         seen.spooled = await anyio.to_thread.run_sync(self._count_spooled)
+        seen.by_hand = await anyio.to_thread.run_sync(self._count_by_hand)
         return seen
 
     async def close(self) -> None:
@@ -98,3 +105,14 @@ class Watch:
             return int(count)
         finally:
             database.close()
+
+    def _count_by_hand(self) -> int:
+        """Count what somebody had done through page or API; the trail is read on from where the last look ended."""
+        with suppress(FileNotFoundError), self._trail.open("rb") as file:
+            file.seek(self._read_bytes)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read_bytes += len(line)
+                self._by_hand += json.loads(line)["kind"] in _BY_HAND
+        return self._by_hand

@@ -305,7 +305,7 @@ class TaskDesk(Protocol):
         """Look in the files of this daemon where a task came from; ``near`` is when it was about."""
         ...
 
-    def listing(self, wanted: TaskFilter, *, before: int | None, limit: int) -> Listing:
+    async def listing(self, wanted: TaskFilter, *, before: int | None, limit: int) -> Listing:
         """List what the event stream told, the last changed first; looks at a bounded number."""
         ...
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from daemon.clock import Clock, instant
 from daemon.desks import NotHere, Unavailable
@@ -119,9 +120,9 @@ class SiteTaskDesk:
         """Look in the history where a task came from; see ``TaskDesk``."""
         return await self._origins.exact(task_id, near or instant(self._clock.now_us()))
 
-    def listing(self, wanted: TaskFilter, *, before: int | None, limit: int) -> Listing:
+    async def listing(self, wanted: TaskFilter, *, before: int | None, limit: int) -> Listing:
         """List what the event stream told; see ``TaskDesk``."""
-        return listing(
+        steps = listing(
             self._line.state,
             wanted,
             before=before,
@@ -129,6 +130,13 @@ class SiteTaskDesk:
             origin_of=self._origin_of,
             queue_of=self._queue_of,
         )
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found: Listing = done.value
+                return found
+            await anyio.lowlevel.checkpoint()
 
     async def names(self) -> tuple[Sequence[NamedTask], bool]:
         """List the tasks that are known; see ``TaskDesk``."""

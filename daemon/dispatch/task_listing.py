@@ -1,8 +1,11 @@
-"""Lists what the event stream told of tasks: filtered, the last changed first, a bounded number looked at. Pure."""
+"""Lists what the event stream told of tasks: filtered, the last changed first, a bounded number looked at. Pure.
+
+It is done in steps of a few milliseconds, so that whoever has something to do at an instant gets its turn between them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TypeAlias
@@ -14,6 +17,12 @@ from shim.events.record import TaskRecord
 
 SCAN_LIMIT = 10_000
 """Tasks looked at for one page; it says where to look on."""
+
+STEP, ID_STEP = 1_000, 20_000
+"""Tasks judged, and ids compared, in one step."""
+
+NEAR = 20_000
+"""Changes that a page may lie back and be made in several steps; each of them walks over what is newer, so others take one."""
 
 IDS_LIMIT = 1000
 GAPS_SHOWN, NAMES_SHOWN = 20, 50
@@ -30,8 +39,8 @@ def listing(
     limit: int,
     origin_of: OriginOf,
     queue_of: QueueOf,
-) -> Listing:
-    """Make one page.
+) -> Generator[None, None, Listing]:
+    """Make one page, and return it after the last step; the state may change between two steps.
 
     Args:
         state: what was heard.
@@ -44,20 +53,21 @@ def listing(
     name, names = _names(state, wanted.name)
     fits = _judge(wanted, names, origin_of, queue_of)
     found: list[TaskRecord] = []
-    last: int | None = None
-    is_complete = True
+    last, is_complete = before, False
+    named = None
     if wanted.id_prefix:
-        records = sorted(_by_id(state, wanted.id_prefix, before), key=lambda record: -record.changed)
-        source = iter(records)
-    else:
-        source = state.records(before=before, state=wanted.state, name=name, worker=wanted.worker)
-    for looked, record in enumerate(source):
-        if len(found) >= limit or looked >= SCAN_LIMIT:
-            is_complete = False
+        named = yield from _by_id(state, wanted.id_prefix)
+    is_near = before is None or state.cursor - before <= NEAR
+    step = STEP if is_near or named is not None else SCAN_LIMIT
+    for _ in range(SCAN_LIMIT // step):
+        if named is not None:
+            source = _earlier(named, last)
+        else:
+            source = state.records(before=last, state=wanted.state, name=name, worker=wanted.worker)
+        last, is_complete = _look(source, fits, found, limit, step, last)
+        if is_complete or len(found) >= limit:
             break
-        last = record.changed
-        if fits(record):
-            found.append(record)
+        yield
     items = [_row(record, origin_of, queue_of) for record in found]
     gaps = [Deaf(gap.began_at, gap.ended_at, gap.reason) for gap in state.gaps][-GAPS_SHOWN:]
     failed = sorted(_failed(state).items(), key=lambda pair: (-pair[1], pair[0]))[:NAMES_SHOWN]
@@ -73,6 +83,19 @@ def listing(
         dict(sorted(state.counts_by_state().items())),
         dict(failed),
     )
+
+
+def _look(
+    source: Iterator[TaskRecord], fits: Judge, found: list[TaskRecord], limit: int, step: int, last: int | None
+) -> tuple[int | None, bool]:
+    """Judge as many as one step may; give the change looked at last, and whether that was the end."""
+    for looked, record in enumerate(source):
+        if looked >= step or len(found) >= limit:
+            return last, False
+        last = record.changed
+        if fits(record):
+            found.append(record)
+    return last, True
 
 
 def _names(state: EventState, glob: str | None) -> tuple[str | None, frozenset[str] | None]:
@@ -123,10 +146,22 @@ def _queue(record: TaskRecord, queue_of: QueueOf) -> str | None:
     return record.sent[2] or record.sent[4] or (queue_of(record.name) if record.name else None)
 
 
-def _by_id(state: EventState, prefix: str, before: int | None) -> list[TaskRecord]:
+def _by_id(state: EventState, prefix: str) -> Generator[None, None, list[TaskRecord]]:
     whole = state.record(prefix)
-    found = [whole] if whole is not None else [state.record(one) for one in state.ids_from(prefix, IDS_LIMIT)]
-    return [record for record in found if record is not None and (before is None or record.changed < before)]
+    if whole is not None:
+        return [whole]
+    ids, named = state.ids(), list[str]()
+    for first in range(0, len(ids), ID_STEP):
+        yield
+        named += [task_id for task_id in ids[first : first + ID_STEP] if task_id.startswith(prefix)]
+        if len(named) >= IDS_LIMIT:
+            break
+    return [record for record in map(state.record, named[:IDS_LIMIT]) if record is not None]
+
+
+def _earlier(records: list[TaskRecord], before: int | None) -> Iterator[TaskRecord]:
+    earlier = (record for record in records if before is None or record.changed < before)
+    return iter(sorted(earlier, key=lambda record: -record.changed))
 
 
 def _row(record: TaskRecord, origin_of: OriginOf, queue_of: QueueOf) -> tuple[Seen, Origin | None]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import anyio
+import anyio.lowlevel
 from anyio import to_thread
 
 from daemon.desks import Unavailable
@@ -23,6 +24,9 @@ from shim.link import Link
 from shim.results import ResultFormat, ResultKeys, TaskMeta, parse_meta
 
 IDS_PER_COMMAND = 200
+BREATHER = 8
+"""Callers answered until whatever else waits for the event loop gets its turn."""
+
 CONNECT_LIMIT_S, REPLY_LIMIT_S = 1.5, 2.5
 ASK_LIMIT_S = 4.5
 """How long a caller waits for the server at most."""
@@ -168,15 +172,19 @@ class TaskStore:
         except BaseException:
             _settle_all(waiting, Unavailable("the daemon ends"))
             raise
-        for task_id, record, payload in zip(ids, records, metas, strict=True):
-            outcome = None
-            if payload is not None:
-                meta = await self._parsed(task_id, payload)
-                outcome = outcome_of(meta)
-            found = Found(outcome, read_record(record) or self._records.get(task_id))
-            for future in waiting[task_id]:
-                if not future.done():
-                    future.set_result(found)
+        try:
+            for number, (task_id, record, payload) in enumerate(zip(ids, records, metas, strict=True), 1):
+                meta = None if payload is None else await self._parsed(task_id, payload)
+                outcome = None if meta is None else outcome_of(meta)
+                found = Found(outcome, read_record(record) or self._records.get(task_id))
+                for future in waiting[task_id]:
+                    if not future.done():
+                        future.set_result(found)
+                if number % BREATHER == 0:
+                    await anyio.lowlevel.checkpoint()
+        except BaseException:
+            _settle_all(waiting, Unavailable("the daemon ends"))
+            raise
 
     async def _read(self, ids: Sequence[str]) -> tuple[Sequence[bytes | None], Sequence[bytes | None]]:
         """Read what is kept of tasks and their results, in one command where the user may read both."""

@@ -18,6 +18,12 @@ class EntryRefused(DaemonError):
     exit_code = 65
 
 
+class EntryOvertaken(EntryRefused):
+    """Somebody else changed the entry since it was read."""
+
+    code = "entry-overtaken"
+
+
 class StoreRefused(BrokerDown):
     """The broker does not let this user read or change what is kept of a schedule at run time."""
 

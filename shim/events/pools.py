@@ -38,6 +38,10 @@ class Pools:
         """Give the pool of ``value``, which may be empty; for reading only."""
         return self._pools.get(value, _EMPTY)
 
+    def ids(self) -> list[str]:
+        """Give the ids of all records that have the trait."""
+        return [task_id for pool in self._pools.values() for task_id in pool]
+
     def counts(self) -> Mapping[str, int]:
         """Count the records by value."""
         return {value: len(pool) for value, pool in self._pools.items() if pool}

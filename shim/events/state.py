@@ -244,11 +244,9 @@ class EventState:
         sides = (reversed(self._open.values()), reversed(self._finished.values()))
         return merge(*(_below(side, before) for side in sides), key=_last_changed_first)
 
-    def ids_from(self, prefix: str, most: int) -> list[str]:
-        """Give up to ``most`` ids that begin so, in no order that means anything."""
-        found = [task_id for task_id in self._open if task_id.startswith(prefix)]
-        found += [task_id for task_id in self._finished if task_id.startswith(prefix)]
-        return found[:most]
+    def ids(self) -> list[str]:
+        """Give the ids of all tasks, in no order that means anything."""
+        return self._by_state.ids()
 
     def eldest_s(self) -> float:
         """Say when the finished task that is forgotten next was last told of; 0 if there is none."""

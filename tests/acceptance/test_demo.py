@@ -6,6 +6,8 @@ import re
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 from tests.support.process import ROOT
 
@@ -58,3 +60,46 @@ def test_the_demo_refuses_a_length_it_cannot_read() -> None:
     done = demo(seconds="soon")
     assert done.returncode == 64
     assert "soon" in done.stderr
+
+
+def test_a_guest_who_sends_a_task_does_not_spoil_the_numbers() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "daemon", "demo"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "DEMO_SECONDS": "6", "PYTHONPATH": "."},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as show:
+        assert show.stderr is not None
+        found = next(
+            match for line in show.stderr if (match := re.match(r"dashboard: (http://[^/]+)/#token=(\S+)", line))
+        )
+        request = urllib.request.Request(
+            f"{found[1]}/api/tasks/bedboard.ring",
+            data=b'{"args": ["ding"]}',
+            headers={
+                "Authorization": f"Bearer {found[2]}",
+                "Idempotency-Key": "once",
+                "Content-Type": "application/json",
+            },
+        )
+        deadline = time.monotonic() + 60
+        while not _is_answered(request):
+            assert time.monotonic() < deadline, "the demo's daemon does not answer"
+            time.sleep(0.1)
+        out, _ = show.communicate(timeout=120)
+    assert show.returncode == 0, out
+    match = LAST_LINE.fullmatch(out.splitlines()[-1])
+    assert match is not None, out
+    _, _, spooled, succeeded, fired, lost = map(int, match.groups())
+    assert succeeded == spooled + fired + 1
+    assert lost == 0
+
+
+def _is_answered(request: urllib.request.Request) -> bool:
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return bool(response.status < 300)
+    except OSError:  # not there yet, or not ready yet
+        return False

@@ -154,6 +154,7 @@ class FakeApi:
                 self.subscribed -= set(said.get("unsubscribe", ()))
         finally:
             self._lines.discard(line)
+            self.subscribed.clear()
 
     async def run(self, started: threading.Event, stop: anyio.Event) -> None:
         """Serve until told to stop."""

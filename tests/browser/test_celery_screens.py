@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.fake_api import FakeApi, Refused
+from tests.browser.fake_api import FakeApi, Refused, Request
 from tests.browser.samples import session
-from tests.browser.samples_celery import TASK, alert, celery_side, message, page_of, queue
+from tests.browser.samples_celery import TASK, alert, celery_side, message, page_of, queue, task
 from tests.browser.watching import Watched
 
 SCREENS = {
@@ -192,3 +192,32 @@ def test_whoever_may_nothing_sees_no_button_for_it(fake: FakeApi, page: Watched)
     expect(page.page.locator("[data-action]")).to_have_count(0)
     page.open("/audit").settled()
     expect(page.page.locator("main")).to_contain_text("for admins")
+
+
+def test_a_hundred_thousand_tasks_are_read_page_by_page(fake: FakeApi, page: Watched) -> None:
+    total = 100_000
+
+    def some(request: Request) -> dict[str, Any]:
+        start, limit = int(request.query.get("after", "0")), int(request.query["limit"])
+        rows = [task(number + 1) for number in range(start, min(total, start + limit))]
+        following = str(start + limit) if start + limit < total else None
+        more = {"kept_since": None, "is_complete": True, "gaps": [], "forgotten": 0, "is_listening": True}
+        return {"items": rows, "next": following, "total": total, "by_state": {}, "failed_by_name": {}, **more}
+
+    fake.says("/api/task-list", some)
+    page.open("/tasks").settled()
+    expect(page.page.locator("tbody.row")).to_have_count(100)
+    page.page.get_by_role("button", name="Show more").click()
+    expect(page.page.locator("tbody.row")).to_have_count(200)
+    expect(page.page.locator("main")).to_contain_text("of 100\u202f000")
+    page.fits()
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_overview_shows_how_deep_queues_are(page: Watched) -> None:
+    page.open("/").settled()
+    figure = page.page.locator("figure", has_text="Waiting in queues")
+    expect(figure).to_be_visible()
+    figure.get_by_role("button", name="Show as table").click()
+    expect(figure.get_by_role("columnheader", name="llm")).to_be_visible()
+    page.accessible()

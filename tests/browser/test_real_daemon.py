@@ -50,7 +50,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("site")
     with ValkeyServer() as valkey:
         site = write_site(folder, site_text(broker_url=valkey.url, schedule=SCHEDULE, feeds=ADT_FEED))
-        with DaemonProcess(site) as daemon, Worker(valkey.url, queues="celery") as worker:
+        with DaemonProcess(site) as daemon, Worker(valkey.url, arguments=("-E",)) as worker:
             daemon.ready()
             tokens = {role: add_token(folder / "state", f"a-{role}", role) for role in ("viewer", "operator", "admin")}
             with Peer(daemon.port()) as sender:

@@ -184,6 +184,8 @@ async def test_a_look_is_recorded_before_it_is_given_and_not_kept_by_anyone(tmp_
         ("x/reveal", {"scope": "whole", "reason": "x"}, 404),
         ("99999999999999999999/reveal", {"scope": "whole", "reason": "x"}, 404),
         ("search", {"patient": "", "reason": "x"}, 422),
+        ("search", {"patient": "x", "reason": "x", "since": "0001-01-01T00:00:00+23:59"}, 422),
+        ("search", {"patient": "x", "reason": "x", "until": "9999-12-31T23:59:59-23:59"}, 422),
         ("replay", {"sequences": []}, 422),
         ("replay", {"sequences": [1, 2]}, 422),
         ("replay", {"sequences": [1], "deidentify": True}, 422),

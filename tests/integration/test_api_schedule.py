@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from daemon.clock import SECOND_US, SystemClock, instant
@@ -146,7 +147,11 @@ async def test_an_entry_tells_where_its_fields_come_from_and_hides_arguments(
 
 async def test_arguments_are_shown_to_phi_alone_and_each_look_is_recorded(tmp_path: Path, valkey: ValkeyServer) -> None:
     async with serving(site_of(tmp_path, valkey)) as served:
-        assert (await served.api.ask("/api/schedule/nightly/arguments", caller="admin")).status == 403
+        for caller in ("admin", "admin phi feed:adt"):
+            assert (await served.api.ask("/api/schedule/nightly/arguments", caller=caller)).status == 403
+        shown = (await served.api.ask("/api/schedule/nightly", caller="viewer phi")).body["row"]["allowed_actions"]
+        some = (await served.api.ask("/api/schedule/nightly", caller="viewer phi feed:adt")).body["row"]
+        assert ("reveal" in shown, "reveal" in some["allowed_actions"]) == (True, False)
         assert deeds(served) == []
         reply = await served.api.ask("/api/schedule/nightly/arguments", caller="viewer phi")
         assert reply.body["kwargs"] == {"ward": SECRET}
@@ -282,11 +287,43 @@ async def test_an_edit_is_an_override_that_meets_no_other(tmp_path: Path, valkey
         assert "30 1 * * *" in deeds(served)[0]["before"]
         assert "0 4 * * *" in deeds(served)[0]["after"]
         assert list(await listed(served, "?changed=true")) == ["nightly"]
-        reverted = await served.api.ask("/api/schedule/nightly/override?field=kwargs", "DELETE", caller=OPERATOR)
+        for fields in ("?field=kwargs", "?field=cron&field=kwargs", ""):
+            refused = await served.api.ask(f"/api/schedule/nightly/override{fields}", "DELETE", caller=OPERATOR)
+            assert refused.status == 403
+        reverted = await served.api.ask("/api/schedule/nightly/override?field=kwargs", "DELETE")
         assert reverted.body["row"]["is_changed"]
         reverted = await served.api.ask("/api/schedule/nightly/override", "DELETE", caller=OPERATOR)
         assert not reverted.body["row"]["is_changed"]
         assert reverted.headers["ETag"] == tag
+
+
+async def test_of_many_who_edit_what_they_read_one_succeeds(tmp_path: Path, valkey: ValkeyServer) -> None:
+    async with serving(site_of(tmp_path, valkey)) as served:
+        tag = (await served.api.ask("/api/schedule/nightly")).headers["ETag"]
+        statuses: list[int] = []
+
+        async def edit(minute: int) -> None:
+            body = {"set": {"cron": f"{minute} 4 * * *"}, "reason": "x"}
+            headers = {"If-Match": tag}
+            reply = await served.api.ask("/api/schedule/nightly", "PATCH", caller=OPERATOR, json=body, headers=headers)
+            statuses.append(reply.status)
+
+        async with anyio.create_task_group() as tasks:
+            for minute in range(8):
+                tasks.start_soon(edit, minute)
+        assert sorted(statuses) == [200, *[412] * 7]
+
+
+async def test_options_are_changed_one_by_one_so_that_headers_stay_hidden(tmp_path: Path, valkey: ValkeyServer) -> None:
+    async with serving(site_of(tmp_path, valkey)) as served:
+        body = {"set": {"options": {"headers": {"ward": SECRET}}}, "reason": "x"}
+        assert (await served.api.ask("/api/schedule/nightly", "PATCH", caller=OPERATOR, json=body)).status == 403
+        refused = await served.api.ask("/api/schedule/nightly", "PATCH", json=body)
+        assert (refused.status, refused.body["hint"]) == (422, "name each: options.queue, options.headers")
+        body = {"set": {"options.headers": {"ward": SECRET}}, "reason": "x"}
+        done = await served.api.ask("/api/schedule/nightly", "PATCH", json=body)
+        assert done.status == 200
+        assert SECRET not in done.text + json.dumps(deeds(served))
 
 
 async def test_a_run_asked_for_happens_once_for_a_key(tmp_path: Path, valkey: ValkeyServer) -> None:

@@ -28,7 +28,10 @@ PHI, RESULTS = "phi", "results"
 
 
 class SaidAccess:
-    """Believes what the header says: a role and capabilities, as in ``operator phi``. The name is the role's."""
+    """Believes what the header says: a role and capabilities, as in ``operator phi``, and of which feeds (``feed:adt``).
+
+    The name is the role's.
+    """
 
     async def admit(self, request: web.Request, *, is_safe: bool) -> Caller:
         del is_safe
@@ -36,8 +39,9 @@ class SaidAccess:
         if not words:
             return NOBODY
         role = Role[words[0].upper()]
-        capabilities = frozenset(Capability(word) for word in words[1:])
-        return Caller(Public(words[0]), role, Means.TOKEN, capabilities, Public("127.0.0.1"))
+        feeds = frozenset(word.removeprefix("feed:") for word in words[1:] if word.startswith("feed:"))
+        capabilities = frozenset(Capability(word) for word in words[1:] if not word.startswith("feed:"))
+        return Caller(Public(words[0]), role, Means.TOKEN, capabilities, Public("127.0.0.1"), feeds or None)
 
     def holds(self, caller: Caller) -> bool:
         return caller.role is not Role.NOBODY

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 
 from daemon.errors import SpoolFailed
-from daemon.hl7listener.spool import Arrival, Limits, NotStored, Stored, writer
+from daemon.hl7listener.spool import Arrival, Limits, NotStored, Stored, messages, writer
 from daemon.hl7listener.spool.schema import connect
 from daemon.public import Public
 from tests.support.fault_library import FaultSwitch
@@ -25,6 +25,9 @@ from tests.support.spooling import ROOMY, Rig, arrivals, ask, rig
 
 GROUPS = ((1, 1), (2, 3), (5, 40), (45, 1), (46, 8))
 """First message and how many, of what is stored together."""
+
+WHOLE_BYTES, IN_PIECES_BYTES = messages.LARGE_BYTES, 100
+"""Above how many bytes messages are written in pieces; with the second each is."""
 
 
 def connect_with(synchronous: str, path: Path) -> sqlite3.Connection:
@@ -41,7 +44,8 @@ async def record(folder: Path, synchronous: str) -> None:
     limits = Limits(ROOMY.retention_us, size_bytes=150_000, free_floor_bytes=0)
     acks = os.open(folder / "acks", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     first = 1
-    for _ in range(3):
+    for opening in range(3):
+        messages.LARGE_BYTES = IN_PIECES_BYTES if opening == 1 else WHOLE_BYTES
         running = rig(folder, limits=limits, connect=partial(connect_with, synchronous))
         await running.spool.open()
         for count in (1, 3, 1, 20, 2, 64, 5, 1):
@@ -58,6 +62,7 @@ async def record(folder: Path, synchronous: str) -> None:
 async def strike(folder: Path, switch: FaultSwitch, nth: int, error: int, *, forever: bool) -> str:
     """Store while the n-th write or sync fails; say what went wrong, nothing if all was as promised."""
     acknowledged: dict[int, Stored] = {}
+    messages.LARGE_BYTES = IN_PIECES_BYTES if nth % 2 else WHOLE_BYTES
     running = rig(folder)
     switch.arm(nth, error, forever=forever)
     try:

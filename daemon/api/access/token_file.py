@@ -114,7 +114,7 @@ class TokenFile:
             found = next((one for one in tokens if wanted in (one.id, one.name)), None)
             if found is None:
                 message = "there is no such token"
-                raise NotThere(message)
+                raise NotThere(message, hint="carillon token list shows those there are")
             if before is not None:
                 before(found)
             self._write(tuple(one for one in tokens if one.id != found.id))

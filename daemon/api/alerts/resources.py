@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from daemon.api.alerts.views import AlertPage, AlertView, ChannelView, alert_view, channel_view
 from daemon.api.http.asked import Asked, Body, named
 from daemon.api.http.caller import Role
+from daemon.api.http.moment import MomentUs
 from daemon.api.http.page import Paged, cursor, keys_of
 from daemon.api.http.resource import Resource
 from daemon.api.roles import acting
-from daemon.clock import SECOND_US, instant, microseconds
+from daemon.clock import SECOND_US, instant
 from daemon.desks import AlertDesk, AlertState, DeskRefused
 
 LONGEST_US = 30 * 86_400 * SECOND_US
@@ -39,7 +40,7 @@ class SilenceBody(Body):
     """How long nobody is told, and why."""
 
     reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, pattern=r"\S")]
-    until_at: AwareDatetime
+    until_at: MomentUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class AlertHandlers:
     async def silence(self, asked: Asked) -> Any:
         """Have nobody told of it for a while."""
         wanted = asked.says(SilenceBody)
-        until_us, now_us = microseconds(wanted.until_at), self._now_us()
+        until_us, now_us = wanted.until_at, self._now_us()
         if not now_us < until_us <= now_us + LONGEST_US:
             message = "the end of a silence lies ahead, within 30 days"
             raise DeskRefused(message, field="until_at")

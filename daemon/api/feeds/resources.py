@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from daemon.api.feeds.views import FeedDetailView, FeedPage, FeedView, TrafficView, detail_view, feed_view, traffic_view
 from daemon.api.http.asked import Asked, Body, Query, named
 from daemon.api.http.caller import Role
+from daemon.api.http.moment import MomentUs
 from daemon.api.http.page import Paged, cursor, keys_of
 from daemon.api.http.resource import Resource
 from daemon.api.roles import acting
-from daemon.clock import microseconds
 from daemon.desks import DeskRefused, FeedDesk, Pause, PausePolicy
 
 NOTE_LIMIT = 1000
@@ -27,7 +27,7 @@ class PauseBody(Body):
     """How a feed is paused."""
 
     policy: PausePolicy = PausePolicy.WITHHOLD
-    until_at: AwareDatetime | None = None
+    until_at: MomentUs | None = None
     note: Note = ""
 
 
@@ -94,7 +94,7 @@ class FeedHandlers:
     async def pause(self, asked: Asked) -> Any:
         """Pause one."""
         wanted = asked.says(PauseBody)
-        until_us = None if wanted.until_at is None else microseconds(wanted.until_at)
+        until_us = wanted.until_at
         if until_us is not None and until_us <= self._now_us():
             message = "until_at is over"
             raise DeskRefused(message, field="until_at")

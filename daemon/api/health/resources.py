@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+from anyio import to_thread
+
 from daemon.api.health.check import Check, readiness
 from daemon.api.http.answer import Answer
 from daemon.api.http.asked import Asked
@@ -47,9 +50,12 @@ def health_resources(
         status, body = readiness(checks())
         return Answer(body, status)
 
+    turn = anyio.Lock()
+
     async def metrics(asked: Asked) -> Any:
         del asked
-        return exposition()
+        async with turn:  # it takes milliseconds, which nothing else shall wait for
+            return await to_thread.run_sync(exposition)
 
     probes = (
         Resource(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from daemon.api.http.answer import written
 from daemon.api.http.asked import Asked
 from daemon.api.http.caller import Role
 from daemon.api.http.resource import Line, LineGone
-from daemon.api.live.frames import Telling, bounded
+from daemon.api.live.frames import ROWS_LIMIT, Telling
 from daemon.api.live.reader import Reader
 from daemon.api.live.saying import Said, read_said
 from daemon.api.roles import acting
@@ -26,6 +29,9 @@ SHARE = 20
 
 LOOK_LIMIT_S = 10.0
 SAYINGS_LIMIT, SAYINGS_PER_S = 20, 10.0
+WOKEN_AT_ONCE, WRITTEN_AT_ONCE = 4, 50
+"""Readers woken, and rows written, until whatever else waits for the event loop gets its turn."""
+
 _POLICY = 1008
 
 
@@ -89,8 +95,7 @@ class Broadcast:
                 if self._clock.monotonic_s() >= self._due_s.get((role, topic), 0.0):
                     has_news |= await self._look(role, topic)
             if has_news:
-                for reader in readers:
-                    reader.wake()
+                await self._wake(role)
 
     async def _look(self, role: Role, topic: str) -> bool:
         """Look at a topic; say whether there is something to tell. A source that fails tells nothing: the page says why it is old."""
@@ -104,9 +109,14 @@ class Broadcast:
             finally:
                 took_s = self._clock.monotonic_s() - began_s
                 self._due_s[role, topic] = began_s + max(source.every_s, took_s * SHARE)
-            return self._tellings[role].take(
-                topic, bounded((key, written(row).rstrip()) for key, row in rows.items()), is_window=source.is_window
-            )
+            return self._tellings[role].take(topic, await _texts(rows), is_window=source.is_window)
+
+    async def _wake(self, role: Role) -> None:
+        """Have all of a role look for what is new, a few in each turn of the event loop."""
+        for number, reader in enumerate(list(self._readers[role]), 1):
+            reader.wake()
+            if number % WOKEN_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
 
     # -- readers -------------------------------------------------------------------------------------------------------
 
@@ -161,10 +171,19 @@ class Broadcast:
                 continue
             was_known = self._tellings[role].knows(topic)
             if await self._look(role, topic):
-                for other in self._readers[role]:
-                    other.wake()
+                await self._wake(role)
             if self._tellings[role].knows(topic):
                 reader.follow(topic, said.since if was_known else None)
             else:
                 text = f"{topic} cannot be looked at now; subscribe again later"
                 reader.add(written({"type": "problem", "topic": topic, "detail": text}).rstrip())
+
+
+async def _texts(rows: Mapping[str, Any]) -> dict[str, bytes]:
+    """Write the first thousand rows."""
+    found: dict[str, bytes] = {}
+    for key, row in islice(rows.items(), ROWS_LIMIT):
+        found[key] = written(row).rstrip()
+        if len(found) % WRITTEN_AT_ONCE == 0:
+            await anyio.lowlevel.checkpoint()
+    return found

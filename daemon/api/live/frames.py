@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -138,13 +138,3 @@ class Telling:
             str(self.cursor).encode(),
             data,
         )
-
-
-def bounded(rows: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-    """Take the first thousand rows."""
-    found: dict[str, bytes] = {}
-    for key, row in rows:
-        if len(found) >= ROWS_LIMIT:
-            break
-        found[key] = row
-    return found

@@ -29,7 +29,7 @@ def side_sources(
     """List them. Of tasks the latest are told, of entries those that ran last and those that run next."""
 
     async def task_rows(role: Role) -> Mapping[str, Any]:
-        listing = tasks.listing(TaskFilter(), before=None, limit=TASKS_SHOWN)
+        listing = await tasks.listing(TaskFilter(), before=None, limit=TASKS_SHOWN)
         return {seen.task_id: row_of(seen, origin, _somebody(role)) for seen, origin in listing.items}
 
     async def queue_rows(role: Role) -> Mapping[str, Any]:

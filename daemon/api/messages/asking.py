@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from daemon.api.http.asked import Body
+from daemon.api.http.moment import MomentUs
 from daemon.api.http.page import CURSOR_LIMIT, ITEMS_LIMIT, Paged, keys_of
-from daemon.clock import SECOND_US, microseconds
+from daemon.clock import SECOND_US
 from daemon.desks import BadRequest, ExportForm, MessageFilter, MessageState
 
 SEQUENCES_LIMIT = 1000
@@ -28,10 +29,10 @@ NeededReason = Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, pattern
 class Wanted(BaseModel):
     """Which messages are wanted; what is empty counts for all."""
 
-    since: Annotated[
-        AwareDatetime | None, Field(description="From then on; an hour back unless control_id is given.")
-    ] = None
-    until: Annotated[AwareDatetime | None, Field(description="Before then.")] = None
+    since: Annotated[MomentUs | None, Field(description="From then on; an hour back unless control_id is given.")] = (
+        None
+    )
+    until: Annotated[MomentUs | None, Field(description="Before then.")] = None
     feed: Word = ""
     type: Annotated[Word, Field(description="MSH-9.1")] = ""
     event: Annotated[Word, Field(description="MSH-9.2")] = ""
@@ -99,8 +100,7 @@ class ExportBody(Body):
 
 def filter_of(wanted: Wanted, now_us: int, after: list[object] | None, *, patient: str = "") -> MessageFilter:
     """Say what is looked for; a page that follows keeps the window of the first."""
-    until_us = None if wanted.until is None else microseconds(wanted.until)
-    since_us = None if wanted.since is None else microseconds(wanted.since)
+    since_us, until_us = wanted.since, wanted.until
     if after is not None and isinstance(after[1], int):
         since_us = after[1] if after[1] >= 0 else None
     elif since_us is None and not wanted.control_id and not patient:

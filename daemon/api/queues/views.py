@@ -9,6 +9,7 @@ from datetime import datetime
 from daemon.api.http.caller import Caller, Role
 from daemon.api.http.page import cursor, keys_of
 from daemon.api.queues.bodies import QueuesQuery
+from daemon.api.roles import feeds_seen
 from daemon.desks import ParkedPurge, QueueLine, QueueLines, WaitingMessage
 
 
@@ -50,7 +51,7 @@ def allowed_actions(row: QueueLine, caller: Caller) -> tuple[str, ...]:
     is_operator, is_admin = caller.may(Role.OPERATOR), caller.may(Role.ADMIN)
     actions = {
         "peek": True,
-        "reveal": caller.may_see("") and row.waiting > 0,
+        "reveal": feeds_seen(caller) is None and row.waiting > 0,
         "hold": is_operator and bool(row.consumers),
         "resume": is_operator and not row.consumers,
         "purge": is_admin and row.waiting > 0,

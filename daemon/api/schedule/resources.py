@@ -20,7 +20,7 @@ from daemon.api.schedule.models import (
 from daemon.api.schedule.views import EntryPage, Held, detail_for, entry_id, permitted, row_for
 from daemon.clock import SECOND_US, Clock
 from daemon.deeds import DeedKind
-from daemon.desks import BadRequest
+from daemon.desks import BadRequest, NotPermitted
 from daemon.desks.schedule import (
     Arguments,
     EntryDetail,
@@ -73,6 +73,9 @@ class Looking:
     async def arguments(self, asked: Asked) -> Any:
         """Show what its tasks are given; recorded first."""
         row = await self._view.row(entry_id(asked.parts["id"]))
+        if not asked.caller.may_see(""):  # an entry is of no feed
+            message = "your token shows the contents of some feeds alone"
+            raise NotPermitted(message)
         await self._audit.record(asked.deed(DeedKind.TASK_REVEALED, f"entry {row.id}"))
         return Answer(await self._view.arguments(row.id), headers={"Cache-Control": "no-store"})
 

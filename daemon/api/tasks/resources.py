@@ -134,7 +134,7 @@ class _Reading:
             message = "since: an instant with its zone is needed"
             raise BadRequest(message, hint="2026-11-22T14:00:00Z", field="since")
         wanted = TaskFilter(query.state, query.name, query.queue, query.worker, query.since, query.id, query.origin)
-        found = self._looks.desk.listing(wanted, before=keys[0] if keys else None, limit=query.limit)
+        found = await self._looks.desk.listing(wanted, before=keys[0] if keys else None, limit=query.limit)
         return page_of(found, asked.caller)
 
     async def detail(self, asked: Asked) -> TaskDetail:

@@ -20,7 +20,7 @@ from daemon.api.tasks.bodies import (
     TaskStatus,
 )
 from daemon.api.tasks.sight import fragment, shape_of
-from daemon.api.tasks.words import error_text, exception_text, percent_of, plain_result, successful, text_of
+from daemon.api.tasks.words import error_text, exception_text, percent_of, plain_result, successful, text_of, type_shown
 from daemon.desks.tasks import Listing, Origin, Outcome, Seen, Standing
 
 REVOKE, TERMINATE, RETRY, REVEAL = "revoke", "terminate", "retry", "reveal"
@@ -107,7 +107,7 @@ def detail_of(standing: Standing, caller: Caller, remembered_s: float, *, is_own
         outcome.children,
         standing.origin,
         None if sent is None else sent.by,
-        (failure.error_type or None) if failure is not None else None,
+        type_shown(failure),
         failure is not None and failure.is_poisoned,
         bool(outcome.reason),
         outcome.reason or None,
@@ -154,7 +154,7 @@ def status_of(standing: Standing, *, shows: bool, remembered_s: float) -> TaskSt
         fragment(plain_result(outcome.result)) if shows and state == "SUCCESS" else None,
         error_text(outcome) if shows else None,
         not shows and holds(outcome),
-        (failure.error_type or None) if failure is not None else None,
+        type_shown(failure),
         failure is not None and failure.is_poisoned,
         remembered_until(standing, remembered_s),
     )

@@ -10,6 +10,7 @@ from daemon.desks.tasks import READY, Failure, Outcome, Standing
 
 PROCESSING = "PROCESSING"
 _PERCENT = 100
+_NAME_LIMIT = 255
 _WITH_NAMES = ("TimeLimitExceeded", "SoftTimeLimitExceeded")
 """Exceptions whose text begins with their name."""
 
@@ -58,6 +59,14 @@ def successful(state: str) -> bool | None:
 def plain_result(value: Any) -> Any:
     """Give what a client means by the result: what stands under ``result``, or all of it."""
     return value["result"] if isinstance(value, Mapping) and "result" in value else value
+
+
+def type_shown(failure: Failure | None) -> str | None:
+    """Name the class of an exception; ``None`` without one, and for what is no name: a task may have stored any text there."""
+    if failure is None or len(failure.error_type) > _NAME_LIMIT:
+        return None
+    is_name = all(part.isidentifier() or part == "<locals>" for part in failure.error_type.split("."))
+    return failure.error_type if is_name else None
 
 
 def exception_text(failure: Failure) -> str:

@@ -156,7 +156,9 @@ class Lane:
                     self._handover.enqueued(self._place.cursor)
                 self.is_away, pause_s = False, RETRY_FIRST_S
                 self._progress.set()
-                if not rows:
+                is_done = not rows
+                del rows  # they may be large
+                if is_done:
                     await self._idle()
             except (BrokerDown, SpoolFailed) as error:
                 if isinstance(error, SpoolFailed) and not self._is_unreadable:
@@ -307,6 +309,7 @@ class Lane:
                 already += settlement.outcome is Settled.ALREADY
             place.marks[row.epoch] = place.cursor = row.seq
             self._holding.passed(row)
+        self._tail.forget(place.cursor)
         waited_s = max(self._clock.now_us() - first.received_us, 0) / SECOND_US
         if again or had_run:
             self._emit(MessagesRepeated(self.feed.name, again, had_run))

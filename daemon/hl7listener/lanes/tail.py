@@ -52,10 +52,14 @@ class Tail:
         self._rows.clear()
         self.size_bytes = 0
 
-    def batch_after(self, seq: int) -> list[Row]:
-        """Give the messages to hand on next, and forget those up to ``seq``."""
+    def forget(self, seq: int) -> None:
+        """Forget the messages up to ``seq``."""
         while self._rows and self._rows[0].seq <= seq:
             self.size_bytes -= len(self._rows.popleft().data)
+
+    def batch_after(self, seq: int) -> list[Row]:
+        """Give the messages to hand on next, and forget those up to ``seq``."""
+        self.forget(seq)
         batch: list[Row] = []
         size_bytes = 0
         for row in islice(self._rows, BATCH_ROWS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from daemon.hl7listener.text.header import Header, HeaderFault, parse_header
@@ -61,20 +62,41 @@ def code_of(ack: bytes) -> str:
 
 def patients_of(data: bytes) -> list[bytes]:
     """Give the first component of each repetition of each PID-3, as it stands."""
-    header = parse_header(data)
-    if isinstance(header, HeaderFault):
-        return []
+    return patients_in((data,))
+
+
+def patients_in(pieces: Iterable[bytes]) -> list[bytes]:
+    """Give what ``patients_of`` does, of a message in pieces; each but the first begins with the line end before a segment."""
+    header: Header | HeaderFault | None = None
     found: dict[bytes, None] = {}
-    name = b"\rPID" + header.delimiters.field
-    start = data.replace(b"\n", b"\r").find(name) if b"\n" in data else data.find(name)
-    while start >= 0 and len(found) < MOST_PATIENTS:
-        end = min(
-            place for place in (data.find(b"\r", start + 1), data.find(b"\n", start + 1), len(data)) if place >= 0
-        )
-        for patient in _numbers(data[start + 1 : end], header):
-            found[patient] = None
-        start = data.find(name, end)
+    for piece in pieces:
+        header = header or parse_header(piece)
+        if isinstance(header, HeaderFault):
+            return []
+        lines = piece.replace(b"\n", b"\r") if b"\n" in piece else piece
+        name = b"\rPID" + header.delimiters.field
+        start = lines.find(name)
+        while start >= 0 and len(found) < MOST_PATIENTS:
+            end = lines.find(b"\r", start + 1)
+            end = end if end >= 0 else len(lines)
+            for patient in _numbers(lines[start + 1 : end], header):
+                found[patient] = None
+            start = lines.find(name, end)
+        if len(found) >= MOST_PATIENTS:
+            break
     return list(found)[:MOST_PATIENTS]
+
+
+def cut_at_segments(parts: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
+    """Cut a message anew, so that no segment is in two pieces; of one of more than ``most_bytes`` only the front is sure to be there."""
+    rest = b""
+    for part in parts:
+        joined = rest + part
+        cut = max(joined.rfind(b"\r"), joined.rfind(b"\n"), 0)
+        if cut:
+            yield joined[:cut]
+        rest = joined[cut : cut + most_bytes]
+    yield rest
 
 
 def _numbers(segment: bytes, header: Header) -> list[bytes]:

@@ -8,16 +8,20 @@ term    control ids and patients' numbers, as keyed hashes, in buckets of messag
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from daemon.hl7listener.spool.facts import bucket_of, code_of, facts_of, patients_of, term_of
+from daemon.hl7listener.spool.facts import bucket_of, code_of, cut_at_segments, facts_of, patients_in, term_of
 from daemon.hl7listener.spool.schema import BUSY_MS
 
 INDEX_FILE = "spool.search"
 STEP_BYTES = 4 * 1024 * 1024
 """After so much of messages a step ends: one of them may be as large as all others together."""
+
+LARGE_BYTES = 1024 * 1024
+"""A larger message is read in pieces of this size: whole it would be in memory beside what hands it on, and twice."""
 
 MOST_SOURCES = 20_000
 OTHER = 0
@@ -84,13 +88,14 @@ class SearchIndex:
         Raises:
             sqlite3.Error: the spool cannot be read, or the index not written.
         """
+        self._db.execute("BEGIN IMMEDIATE")  # what is read in pieces is not pruned meanwhile
         rows = self._next(limit)
         if not rows:
+            self._db.execute("ROLLBACK")
             return 0
         entries: list[tuple[int, int]] = []
         terms: list[tuple[int, int, int]] = []
-        self._db.execute("BEGIN IMMEDIATE")
-        for seq, feed, disposition, peer, ack, data, _ in rows:
+        for seq, feed, disposition, peer, ack, data, whole_bytes, _ in rows:
             if not isinstance(data, bytes) or not isinstance(ack, bytes):
                 continue  # it has decayed, and is found by nothing but its number
             facts = facts_of(data)
@@ -109,30 +114,43 @@ class SearchIndex:
             if facts.control_id:
                 terms.append((bucket, term_of(self._secret, "control", facts.control_id.encode()), seq))
             if self._has_patients:
-                terms += ((bucket, term_of(self._secret, "patient", one), seq) for one in patients_of(data))
+                patients = patients_in((data,) if whole_bytes == len(data) else self._pieces(seq))
+                terms += ((bucket, term_of(self._secret, "patient", one), seq) for one in patients)
         self._db.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?)", sorted(entries))
         self._db.executemany("INSERT OR IGNORE INTO term VALUES (?, ?, ?)", sorted(terms))
-        self._db.execute("UPDATE progress SET seq = ?, epoch = ?", (rows[-1][0], rows[-1][6]))
+        self._db.execute("UPDATE progress SET seq = ?, epoch = ?", (rows[-1][0], rows[-1][7]))
         self._db.execute("COMMIT")
         self._seq = rows[-1][0]
         return len(rows)
 
     def _next(self, limit: int) -> list[tuple[Any, ...]]:
-        """Read the next messages: ``limit`` of them, or so many as hold ``STEP_BYTES``."""
+        """Read the next messages: ``limit`` of them, or so many as hold ``STEP_BYTES``; of large ones no more than the front."""
         found = self._db.execute(
-            "SELECT seq, feed, disposition, peer, ack, data, token FROM spool.message"
-            " JOIN spool.epoch ON epoch.id = message.epoch WHERE seq > ? ORDER BY seq LIMIT ?",
-            (self._seq, limit),
+            "SELECT seq, feed, disposition, peer, ack,"
+            " CASE WHEN typeof(data) = 'blob' AND length(data) > ? THEN NULL ELSE data END, length(data), token"
+            " FROM spool.message JOIN spool.epoch ON epoch.id = message.epoch WHERE seq > ? ORDER BY seq LIMIT ?",
+            (LARGE_BYTES, self._seq, limit),
         )
         rows: list[tuple[Any, ...]] = []
         size_bytes = 0
         with closing(found):
-            for row in found:
-                rows.append(row)
-                size_bytes += len(row[5]) if isinstance(row[5], bytes) else 0
+            for seq, *some, data, whole_bytes, token in found:
+                front = self._front(seq) if data is None and whole_bytes else data
+                rows.append((seq, *some, front, whole_bytes, token))
+                size_bytes += whole_bytes or 0
                 if size_bytes >= STEP_BYTES:
                     break
         return rows
+
+    def _front(self, seq: int) -> bytes:
+        """Read as much of a large message as has its header."""
+        with self._db.blobopen("message", "data", seq, readonly=True, name="spool") as blob:
+            front = blob.read(LARGE_BYTES)
+            return front if b"\r" in front else front + blob.read()
+
+    def _pieces(self, seq: int) -> Iterator[bytes]:
+        with self._db.blobopen("message", "data", seq, readonly=True, name="spool") as blob:
+            yield from cut_at_segments(iter(lambda: blob.read(LARGE_BYTES), b""), LARGE_BYTES)
 
     def trim(self) -> None:
         """Forget the messages that the spool no longer has: all up to its oldest, but for what is kept longer.

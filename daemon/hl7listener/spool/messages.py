@@ -15,10 +15,15 @@ from daemon.hl7listener.text.header import HeaderFault, parse_header
 INSERT_ROWS = 64
 """What one statement inserts; a batch may bring more."""
 
+LARGE_BYTES = 1024 * 1024
+"""A larger message is written in pieces of this size: as a value of a statement SQLite has it in memory twice more, and
+once of these until the next."""
+
 _ROUTED, _QUARANTINED = Disposition.ROUTED, Disposition.QUARANTINED
 _LAST_IDENTITY = (1 << 63) - 1
 _CONTENT = (1 << CONTENT_BITS) - 1
 _PLACES = "(?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PLACES_LARGE = "(?,?,?,?,?,?,?,?,?,?,?,?,zeroblob(?))"
 _UNLESS_RESENT = (
     "ON CONFLICT (identity) DO UPDATE SET data = NULL"
     " WHERE message.feed <> excluded.feed OR message.data <> excluded.data"
@@ -194,6 +199,8 @@ class Messages:
     def _insert(self, entries: Sequence[Entry]) -> int:
         values: list[object] = []
         for entry in entries:
+            if len(entry.arrival.data) > LARGE_BYTES:
+                return self._insert_apart(entries)
             values += self._values(entry, entry.identity)
         places = ",".join((_PLACES,) * len(entries))
         try:
@@ -204,7 +211,7 @@ class Messages:
         return self._insert_apart(entries)
 
     def _insert_apart(self, entries: Sequence[Entry]) -> int:
-        """Insert entries of which one has the identity of another message: each under the first that is free."""
+        """Insert entries of which one is large or has the identity of another message: each under the first that is free."""
         is_within = self._db.in_transaction
         if not is_within:
             self._db.execute("BEGIN IMMEDIATE")
@@ -212,11 +219,21 @@ class Messages:
         for entry in entries:
             found = self._find(entry.arrival, entry.identity)
             if isinstance(found, int):
-                values = self._values(entry, found)
-                inserted += self._db.execute(f"INSERT INTO message VALUES {_PLACES}", values).rowcount  # noqa: S608 - place holders
+                self._insert_one(entry, self._values(entry, found))
+                inserted += 1
         if not is_within:
             self._db.execute("COMMIT")
         return inserted
+
+    def _insert_one(self, entry: Entry, values: tuple[object, ...]) -> None:
+        data = entry.arrival.data
+        if len(data) <= LARGE_BYTES:
+            self._db.execute(f"INSERT INTO message VALUES {_PLACES}", values)  # noqa: S608 - place holders
+            return
+        self._db.execute(f"INSERT INTO message VALUES {_PLACES_LARGE}", (*values[:-1], len(data)))  # noqa: S608 - place holders
+        with self._db.blobopen("message", "data", entry.seq) as blob, memoryview(data) as whole:
+            for start in range(0, len(data), LARGE_BYTES):
+                blob.write(whole[start : start + LARGE_BYTES])
 
     def _values(self, entry: Entry, identity: int) -> tuple[object, ...]:
         feed, received_us, data, ack, finding, peer, _, flags, _, _, _, origin = entry.arrival

@@ -70,6 +70,7 @@ class Writer:
             jobs, stopping = self._gather()
             if jobs:
                 self._work(jobs, reports)
+            del jobs  # their messages may be large, and the next may be long in coming
             self._upkeep(reports)
         self._at("checkpoint.before")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

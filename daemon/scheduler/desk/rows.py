@@ -29,7 +29,7 @@ from daemon.scheduler.history.why import skip_text
 from daemon.scheduler.layers.compose import Composed
 from daemon.scheduler.layers.hold_note import HoldNote
 from daemon.scheduler.layers.layer import ADDED, OVERRIDE, merge
-from daemon.scheduler.layers.override import PAUSE
+from daemon.scheduler.layers.override import OPTIONS, PAUSE
 from daemon.scheduler.model import Entry, Horizon
 from daemon.scheduler.preview import Fire, preview
 from daemon.scheduler.run import Run, RunState
@@ -179,7 +179,7 @@ def _seconds(us: int | None) -> float | None:
 
 def is_secret(name: str) -> bool:
     """Say whether the value of a field is shown to nobody here."""
-    return name in HIDDEN or name.startswith(("options.headers", SECRET))
+    return name in HIDDEN or name == OPTIONS or name.startswith(("options.headers", SECRET))
 
 
 def argument_names(data: Mapping[str, Any]) -> ArgumentNames:

@@ -18,7 +18,7 @@ from daemon.scheduler.desk.plans import Frozen, Plans, shown
 from daemon.scheduler.desk.reading import Gates, ScheduleReading, within_limit
 from daemon.scheduler.desk.rows import held_of
 from daemon.scheduler.desk.trying import tag_of_item
-from daemon.scheduler.errors import EntryRefused
+from daemon.scheduler.errors import EntryOvertaken, EntryRefused
 from daemon.scheduler.layers import ADDED, Setting
 from daemon.scheduler.layers.adding import added_from
 from daemon.scheduler.layers.compose import Definition
@@ -123,24 +123,25 @@ class ScheduleChanging:
     async def edit(self, entry: str, change: Change, why: Why, tag: str) -> None:
         """Set and clear fields."""
         with self._changing():
-            known = await self._known(entry, tag)
+            item, known = await self._read(entry, tag)
             now_us = await self._desk.now_us()
             new: dict[str, Setting | None] = dict.fromkeys(change.clear)
             new |= {
                 name: Setting(value, why.who, now_us, why.reason, why.until_us) for name, value in change.set.items()
             }
-            await self._desk.change([known], new)
+            await self._desk.change([known], new, read=_read_of(item, tag))
 
     async def revert(self, entry: str, fields: Sequence[str], tag: str) -> None:
         """Take changes of it away; a pause is none."""
         with self._changing():
             item, _ = await self._reading.find(entry)
             _check_tag(item, tag)
+            read = _read_of(item, tag)
             names = fields or [name for name in (item.override.fields if item.override else ()) if name != PAUSE]
             if item.definition is None or item.override is None:
                 await self._desk.forget([item.id])
             elif names:
-                await self._desk.change([await self._known(entry)], dict.fromkeys(names))
+                await self._desk.change([await self._known(entry)], dict.fromkeys(names), read=read)
 
     async def add(self, name: str, data: Mapping[str, Any], why: Why) -> None:
         """Add an entry."""
@@ -285,11 +286,14 @@ class ScheduleChanging:
     def _now_us(self) -> int:
         return self._board.now_us()
 
-    async def _known(self, entry: str, tag: str = "") -> Known:
+    async def _known(self, entry: str) -> Known:
+        return (await self._read(entry, ""))[1]
+
+    async def _read(self, entry: str, tag: str) -> tuple[Item, Known]:
         item, _ = await self._reading.find(entry)
         _check_tag(item, tag)
         [known] = await self._desk.find_all([item.id])
-        return known
+        return item, known
 
     async def _pause_of(self, why: Why) -> Setting:
         now_us = await self._desk.now_us()
@@ -306,6 +310,8 @@ class ScheduleChanging:
         try:
             with within_limit():
                 yield
+        except EntryOvertaken as error:
+            raise Changed(str(error), hint=error.hint) from None
         except EntryRefused as error:
             raise DeskRefused(str(error), hint=error.hint) from None
         finally:
@@ -318,6 +324,11 @@ def _is_meant(item: Item, action: str) -> bool:
     if item.entry is None:
         return False
     return action == "trigger" or (item.entry.pause is not None) == (action == "resume")
+
+
+def _read_of(item: Item, tag: str) -> Mapping[str, str | None] | None:
+    """Say what must still be kept of an entry for a change that was decided on what its tag tells."""
+    return {item.id: item.override_text} if tag else None
 
 
 def _check_tag(item: Item, tag: str) -> None:

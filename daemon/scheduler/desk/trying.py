@@ -15,20 +15,12 @@ from daemon.scheduler.desk.words import timing_text
 from daemon.scheduler.layers.added import Added
 from daemon.scheduler.layers.compose import Composed, compose, compose_added
 from daemon.scheduler.layers.layer import OVERRIDE, Layer, Setting
-from daemon.scheduler.layers.override import FIXED, PAUSE
-
-CONTENTS = frozenset(("args", "kwargs", "task", "chain", "group", "chord"))
-"""Fields that say what is run with which arguments."""
+from daemon.scheduler.layers.override import FIXED, OPTIONS, PAUSE
 
 
 def tag_of_item(item: Item) -> str:
     """Make an entity tag of what can be changed of an entry."""
     return sha256(repr(tag_source(item)).encode("utf-8", "replace")).hexdigest()[:20]
-
-
-def touches_contents(fields: Iterable[str]) -> bool:
-    """Say whether fields say what is run with which arguments."""
-    return any(name in CONTENTS or name.startswith("options.headers") for name in fields)
 
 
 def try_out(item: Item | None, change: Change, zone: Public, now_us: int) -> Trial:
@@ -37,6 +29,8 @@ def try_out(item: Item | None, change: Change, zone: Public, now_us: int) -> Tri
         WrongField(name, "says which entry is meant, and cannot be changed", "") for name in FIXED & change.set.keys()
     ]
     wrong += [WrongField(name, "is changed by pausing and resuming", "") for name in {PAUSE} & change.set.keys()]
+    if item is not None and OPTIONS in change.set:
+        wrong.append(WrongField(OPTIONS, "cannot be changed as a whole", "name each: options.queue, options.headers"))
     if wrong:
         return Trial((), (), "", wrong)
     composed = laid(item, change, zone, now_us)

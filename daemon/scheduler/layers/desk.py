@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import orjson
 
 from daemon.public import Public
-from daemon.scheduler.errors import EntryRefused
+from daemon.scheduler.errors import EntryOvertaken, EntryRefused
 from daemon.scheduler.layers.added import Added, read_added, write_added
 from daemon.scheduler.layers.compose import Composed, Definition, compose, compose_added, definition_of, first_look_us
 from daemon.scheduler.layers.layer import OVERRIDE, Layer, Setting
-from daemon.scheduler.layers.override import FIXED, PAUSE, changed, read_override
+from daemon.scheduler.layers.override import FIXED, OPTIONS, PAUSE, changed, read_override
 from daemon.scheduler.layers.ports import ANYTHING, EDITS_LIMIT, Edit, Edited, RuntimeStore, Table
 from daemon.scheduler.model import Entry
 from daemon.settings import Problem, Severity
@@ -129,16 +129,31 @@ class ScheduleDesk:
 
     # -- overrides -----------------------------------------------------------------------------------------------------
 
-    async def change(self, entries: Sequence[Known], new: Mapping[str, Setting | None]) -> Edited:
+    async def change(
+        self,
+        entries: Sequence[Known],
+        new: Mapping[str, Setting | None],
+        *,
+        read: Mapping[str, str | None] | None = None,
+    ) -> Edited:
         """Set fields of entries, or clear them (``None``).
 
+        Args:
+            entries: which.
+            new: the fields.
+            read: what was kept of each when somebody decided; ``None``: whatever is kept by now.
+
         Raises:
+            EntryOvertaken: something else is kept than was read; nothing was changed.
             EntryRefused: what would come of it is no entry; nothing was changed.
             BrokerDown: the broker does not answer; it may have been changed.
         """
         for name in FIXED & new.keys():
             message = f"{name} cannot be changed: it says which entry is meant"
             raise EntryRefused(message)
+        if new.get(OPTIONS) is not None:
+            message = "options cannot be changed as a whole"
+            raise EntryRefused(message, hint="name each: options.queue, options.headers")
         edited = Edited((), 0, 0, 0)
         waiting = {one.id: one for one in entries}
         tries = 0
@@ -146,10 +161,14 @@ class ScheduleDesk:
             some = dict(list(waiting.items())[:EDITS_LIMIT])
             texts = await self.store.read(Table.OVERRIDES, list(some))
             now_us = await self.now_us()
+            if read is not None and any(texts.get(key) != read.get(key) for key in some):
+                raise _overtaken()
             edits = [
                 Edit(key, texts.get(key), self._laid(one, texts.get(key), new, now_us)) for key, one in some.items()
             ]
             edited = await self.store.edit(Table.OVERRIDES, edits)
+            if read is not None and edited.lost:
+                raise _overtaken()
             for key in some.keys() - set(edited.lost):
                 del waiting[key]
             tries += bool(edited.lost)
@@ -251,6 +270,10 @@ class ScheduleDesk:
             edits = [Edit(one, ANYTHING, None) for one in there[start : start + EDITS_LIMIT]]
             edited = await self.store.edit(Table.ADDED, edits)
         return Removed(tuple(there), edited)
+
+
+def _overtaken() -> EntryOvertaken:
+    return EntryOvertaken("it has been changed since it was read", hint="read it again, and decide anew")
 
 
 def _has_templates(entry: Entry) -> bool:

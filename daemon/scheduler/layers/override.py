@@ -15,6 +15,9 @@ PAUSE = "pause"
 FIXED = frozenset(("id",))
 """What cannot be changed: it says which entry is meant."""
 
+OPTIONS = "options"
+"""No field by itself: each option is one (``options.queue``), shown or hidden, changed and taken away alone."""
+
 
 def write_override(fields: Mapping[str, Setting]) -> str | None:
     """Write the fields; ``None`` if there are none."""

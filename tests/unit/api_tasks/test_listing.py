@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.desks.tasks import Listing, Origin, Seen, TaskFilter
+from daemon.dispatch import task_listing
 from daemon.dispatch.task_listing import listing
 from daemon.dispatch.task_values import seen_of
 from shim.events import EventState
@@ -39,7 +42,16 @@ def queue_of(name: str) -> str | None:
 
 
 def page(state: EventState, wanted: TaskFilter, before: int | None, limit: int) -> Listing:
-    return listing(state, wanted, before=before, limit=limit, origin_of=origin_of, queue_of=queue_of)
+    return made(listing(state, wanted, before=before, limit=limit, origin_of=origin_of, queue_of=queue_of))
+
+
+def made(steps: Generator[None, None, Listing]) -> Listing:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: Listing = done.value
+            return found
 
 
 NAMES = st.sampled_from(["app.a", "app.b", "app.c"])
@@ -78,9 +90,9 @@ def fits(seen: Seen, wanted: TaskFilter, last_s: float) -> bool:
     )
 
 
-@given(STEPS, FILTERS, st.integers(1, 5))
+@given(STEPS, FILTERS, st.integers(1, 5), st.sampled_from([1, 2, 3, 1_000]), st.sampled_from([0, 20_000]))
 def test_pages_hold_each_task_that_fits_once_the_last_changed_first(
-    steps: list[tuple[int, str, str, str]], wanted: TaskFilter, limit: int
+    steps: list[tuple[int, str, str, str]], wanted: TaskFilter, limit: int, step: int, near: int
 ) -> None:
     state = EventState()
     names: dict[str, str] = {}
@@ -96,7 +108,8 @@ def test_pages_hold_each_task_that_fits_once_the_last_changed_first(
     found: list[str] = []
     before: int | None = None
     for _ in range(100):
-        one = page(state, wanted, before, limit)
+        with patch.multiple(task_listing, STEP=step, ID_STEP=step, NEAR=near):
+            one = page(state, wanted, before, limit)
         found += [seen.task_id for seen, _ in one.items]
         assert len(one.items) <= limit
         if one.next is None:
@@ -132,3 +145,33 @@ def test_a_list_says_how_far_back_it_goes() -> None:
     one = page(state, TaskFilter(), None, 10)
     assert (one.forgotten, one.total) == (1, 2)
     assert one.kept_since == datetime.fromtimestamp(AT_S + 61, UTC)
+
+
+def test_a_page_names_no_task_twice_that_changes_while_it_is_made() -> None:
+    state = EventState(tasks_limit=10_000)
+    state.apply([event(received(f"t{number}", name="app.a")) for number in range(5_000)], AT)
+    state.apply([event(received(f"b{number}", name="app.b")) for number in range(5)], AT)
+    steps = listing(state, TaskFilter(name="*.b"), before=None, limit=10, origin_of=origin_of, queue_of=queue_of)
+    next(steps)
+    told = [fields("task-succeeded", f"b{number}", at_s=AT_S + 1) for number in range(5)]
+    state.apply([event(one) for one in told], AT)
+    state.apply([event(received(f"n{number}", name="app.b")) for number in range(10)], AT)
+    one = made(steps)
+    assert sorted(seen.task_id for seen, _ in one.items) == [f"b{number}" for number in range(5)]
+    assert one.is_complete
+
+
+def test_no_step_of_a_page_looks_at_more_than_a_thousand_tasks() -> None:
+    state = EventState(tasks_limit=10_000)
+    state.apply([event(received(f"t{number}", name="app.a")) for number in range(5_000)], AT)
+    looked = 0
+
+    def somewhere(_: str) -> str | None:
+        nonlocal looked
+        looked += 1
+        return None
+
+    wanted = TaskFilter(queue="wards")
+    for _ in listing(state, wanted, before=None, limit=10, origin_of=origin_of, queue_of=somewhere):
+        assert looked <= task_listing.STEP
+        looked = 0

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.api.tasks import docwiz
-from daemon.api.tasks.words import exception_text, percent_of, text_of
-from daemon.desks.tasks import Standing
+from daemon.api.tasks.words import exception_text, percent_of, text_of, type_shown
+from daemon.desks.tasks import Failure, Standing
 from daemon.dispatch.task_values import outcome_of
 from shim.results import meta_from_mapping
 
@@ -90,3 +90,19 @@ def test_words_of_a_task_are_shown_to_those_who_may() -> None:
     standing = Standing("t", outcome("PROGRESS", {"status": "Doe^Jane", "progress": 5}))
     assert text_of(standing, shows=True) == "Doe^Jane"
     assert text_of(standing, shows=False) == "Processing"
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("ValueError", "ValueError"),
+        ("make.<locals>.Wrong", "make.<locals>.Wrong"),
+        ("", None),
+        ("Miller, Anna", None),
+        ("no patient 4711", None),
+        ("A" * 256, None),
+    ],
+)
+def test_the_class_of_an_exception_is_shown_if_it_can_be_one(stored: str, shown: str | None) -> None:
+    assert type_shown(Failure(stored)) == shown
+    assert type_shown(None) is None

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.hl7listener.spool.facts import MOST_PATIENTS, code_of, facts_of, patients_of, term_of
+from daemon.hl7listener.spool.facts import (
+    MOST_PATIENTS,
+    code_of,
+    cut_at_segments,
+    facts_of,
+    patients_in,
+    patients_of,
+    term_of,
+)
 from daemon.hl7listener.spool.mounts import Mount, find_mount
 from daemon.hl7listener.spool.outage import DOWN_S, WITHIN_S, Outages
 from daemon.hl7listener.spool.place import AtRest, Place, doubt_about
@@ -177,6 +185,7 @@ def test_the_code_of_an_answer_is_that_of_its_first_msa(ack: bytes, code: str) -
         (b"PID|1||~^x~ 5 \r", [b"5"]),
         (b"PID|1\rZPID|1||9\r", []),
         (b"\nPID|1||17\nPV1|1\n", [b"17"]),
+        (b"\nPID|1||17\nPID|2||18\n", [b"17", b"18"]),
         (b"PID|1||17", [b"17"]),
         (b"PID|1||" + b"~".join(b"%d" % number for number in range(99)), [b"%d" % number for number in range(16)]),
     ],
@@ -191,6 +200,25 @@ def test_no_bytes_hinder_the_search(tail: bytes) -> None:
     assert len(patients_of(data)) <= MOST_PATIENTS
     assert code_of(tail) in ("", code_of(tail).strip())
     facts_of(tail)
+
+
+@given(
+    st.lists(st.sampled_from([b"PID|1||17", b"PID|2||18~19^^X", b"PV1|1", b"ZPID|1||9", b""]), max_size=9), st.data()
+)
+def test_a_message_in_pieces_has_the_patients_it_has_as_a_whole(segments: list[bytes], data: st.DataObject) -> None:
+    end = data.draw(st.sampled_from([b"\r", b"\n", b"\r\n"]))
+    whole = HEADER + end + end.join(segments)
+    places = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=9)))
+    parts = [whole[start:stop] for start, stop in itertools.pairwise([0, *places, len(whole)])]
+    assert b"".join(cut_at_segments(parts, len(whole))) == whole
+    assert patients_in(cut_at_segments(parts, len(HEADER) + 20)) == patients_of(whole)
+
+
+def test_of_a_segment_that_is_too_long_for_a_piece_its_front_counts() -> None:
+    parts = [HEADER + b"PID|1||17^", *[b"x" * 100] * 9, b"|\rPID|2||18"]
+    pieces = list(cut_at_segments(parts, 50))
+    assert max(map(len, pieces)) < 250
+    assert patients_in(pieces) == [b"17", b"18"]
 
 
 def test_terms_depend_on_the_secret_and_the_kind() -> None:

@@ -9,7 +9,7 @@ from daemon.api.http.caller import Role
 from daemon.desks import NotNow, NotPermitted
 from daemon.desks.schedule import EntryRow
 
-CONTENTS = frozenset(("args", "kwargs", "task", "chain", "group", "chord"))
+CONTENTS = frozenset(("args", "kwargs", "task", "chain", "group", "chord", "options"))
 
 
 def allow(row: EntryRow, *actions: str) -> None:

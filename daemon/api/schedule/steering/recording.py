@@ -49,6 +49,6 @@ def fields_text(fields: Mapping[str, Any]) -> str:
     """Write fields in one line; what tasks are given is named alone."""
     parts = []
     for name, value in fields.items():
-        is_hidden = name.startswith(_HIDDEN)
+        is_hidden = name.startswith(_HIDDEN) or name == "options"
         parts.append(f"{name}=…" if is_hidden else f"{name}={orjson.dumps(value, default=str).decode()}")
     return ", ".join(parts)

@@ -120,10 +120,11 @@ class Steering:
         tag = ""
         if row.state != "stray":
             before, tag = await self._view.detail(row.id)
+            fields = query.field or tuple(one.field for one in before.fields if one.is_changed)
+            if touches_contents(fields):
+                needs_admin(asked, "changing what is run with which arguments")
             asked.expect(tag)
-            await self._recording.edit(
-                asked, before, {}, query.field or [one.field for one in before.fields if one.is_changed], ""
-            )
+            await self._recording.edit(asked, before, {}, fields, "")
         else:
             await self._recording.deed(asked, DeedKind.ENTRY_CHANGED, row.id, "", "changed", "nothing")
         await self._desk.revert(row.id, query.field, tag if asked.if_match else "")

@@ -1,5 +1,5 @@
 // Where it begins: who is signed in, then the frame and the screen of the address.
-import { Fragment, html, render, useEffect, useErrorBoundary } from "./dom.js";
+import { Fragment, html, render, useEffect, useErrorBoundary, useLayoutEffect } from "./dom.js";
 import { Frame, ScreenHead } from "./frame.js";
 import "./keyboard.js";
 import { Link, place, resolve } from "./router.js";
@@ -13,6 +13,10 @@ import { forgetAll } from "./store.js";
 function App() {
   const who = useSignal(session);
   const isIn = Boolean(who?.is_signed_in);
+  useLayoutEffect(() => {
+    // What was painted before any of this was read.
+    if (who) document.getElementById("boot")?.remove();
+  }, [who]);
   useEffect(() => {
     if (!who) return;
     if (isIn) start();

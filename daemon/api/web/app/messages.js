@@ -4,15 +4,15 @@ import { request, send } from "./api.js";
 import { confirm, REASON } from "./dialog.js";
 import { Fragment, html, useEffect, useState } from "./dom.js";
 import { Choice, Filters, Flag, Search, Views } from "./filters.js";
-import { count, moment, plural, size, Time } from "./format.js";
-import { Panel, ScreenHead } from "./frame.js";
+import { moment, plural, size, Time } from "./format.js";
+import { ScreenHead } from "./frame.js";
 import { onRowAction } from "./keyboard.js";
 import { State, Tag } from "./marks.js";
 import { Link, to, useQuery } from "./router.js";
 import { may, session } from "./session.js";
 import { useSignal } from "./signal.js";
 import { Empty, Loaded, NoMatch } from "./states.js";
-import { usePages, useResource } from "./store.js";
+import { usePages } from "./store.js";
 import { More, Table } from "./table.js";
 import { toast } from "./toast.js";
 
@@ -64,7 +64,6 @@ export function Messages() {
         { name: "export", label: "Export de-identified…", act: () => exportThem(chosen.map((one) => one.sequence)) },
       ]} />
       <button type="button" class="button small" onClick=${() => select(new Set())}>Clear</button></div>`}
-    <${Reasons} />
   <//>`;
 }
 
@@ -95,14 +94,6 @@ function Nothing({ query, change, asked }) {
   return html`<${Empty} title=${`No message in the ${SPANS.find(([hours]) => hours === query.hours)?.[1] || "time asked for"}`}
     toml=${'[feed.adt]\nlisten = "0.0.0.0:2575"\n\n[[feed.adt.route]]\ntype = "ADT"\ntask = "app.tasks.handle_adt"'}
     shell="carillon hl7 simulate --count 10 localhost:2575">A longer time may hold some. Without a feed there are none: these lines make one, and the command sends it something.<//>`;
-}
-
-function Reasons() {
-  const reasons = useResource("/api/messages/reasons", { topics: ["messages"] });
-  const rows = [...(reasons.data?.quarantined || []), ...(reasons.data?.parked || []).map((one) => ({ ...one, reason: "parked" }))];
-  if (!rows.length) return null;
-  return html`<${Panel} title="Why messages went no further" beside="since the daemon started">
-    <ul class="plain-list">${rows.map((one) => html`<li key=${`${one.feed} ${one.reason}`}><${Link} to=${`/messages?state=${one.reason === "parked" ? "parked" : "quarantined"}&feed=${encodeURIComponent(one.feed)}&hours=168`}>${one.feed}<//> ${one.reason} <b class="number">${count(one.count)}</b></li>`)}</ul><//>`;
 }
 
 async function searchPatient(query, since, setFound) {

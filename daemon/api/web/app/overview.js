@@ -1,5 +1,6 @@
 // The first screen: is anything wrong, since when, what to do about it. Then the day, then the traffic.
 import { Chart } from "./chart.js";
+import { Depth } from "./depth.js";
 import { classes, Fragment, html } from "./dom.js";
 import { count, percent, plural, Since, size, span, Time } from "./format.js";
 import { Panel, ScreenHead } from "./frame.js";
@@ -25,6 +26,7 @@ export function Overview() {
     <//>`}<//>
     <${Timeline} />
     <${Loaded} resource=${overview} rows=${3}>${(data) => html`<${Traffic} traffic=${data.traffic} cards=${data.cards} />`}<//>
+    <${Depth} />
   <//>`;
 }
 
