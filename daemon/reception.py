@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from daemon.api import Api
 from daemon.api.access import Entrance
 from daemon.api.audit import audit_resources
-from daemon.api.dispatch import dispatch_resources
 from daemon.api.dashboard import dashboard_resources
+from daemon.api.dispatch import dispatch_resources
 from daemon.api.document import document_resources
 from daemon.api.feeds import feed_resources
 from daemon.api.flower import flower_resources

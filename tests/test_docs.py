@@ -30,6 +30,26 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+def anchors_of(document: Path) -> set[str]:
+    """Give the anchors of its headings, as they are made where the documents are read."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_finds_it(document: Path) -> None:
+    found = re.findall(r"\[[^\]]*\]\(([^)#\s]*)(#[^)]+)\)", document.read_text())
+    links = [
+        (document.parent / target if target else document, anchor) for target, anchor in found if "://" not in target
+    ]
+    assert [(str(target), anchor) for target, anchor in links if anchor not in anchors_of(target)] == []
+
+
+def test_the_index_of_the_api_names_every_chapter() -> None:
+    chapters = {path.name for path in (ROOT / "docs" / "api").glob("*.md")} - {"README.md"}
+    assert {match[0] for match in LINK.findall((ROOT / "docs" / "api" / "README.md").read_text())} >= chapters
+
+
 def test_every_site_file_in_the_documents_passes_the_check(tmp_path: Path) -> None:
     blocks = [
         block for document in DOCUMENTS for block in TOML_BLOCK.findall(document.read_text()) if "[site]" in block
@@ -61,6 +81,27 @@ def sections_in(annotation: Any) -> list[type[Section]]:
 def test_the_site_file_page_names_every_key() -> None:
     page = (ROOT / "docs" / "site-file.md").read_text()
     assert sorted(key for key in keys_of(Settings) if not re.search(rf"\b{key}\b", page)) == []
+
+
+@pytest.mark.parametrize("section", ["api", "health", "metrics", "tracing"])
+def test_the_site_file_page_gives_the_defaults_that_hold(section: str) -> None:
+    page = (ROOT / "docs" / "site-file.md").read_text()
+    [table] = re.findall(rf"^## `\[{section}\]`\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", table, re.MULTILINE)
+    assert rows
+    model = type(getattr(Settings.model_validate({"site": {"name": "a", "state_dir": "/a"}}), section))
+    plain = model()
+    for keys, defaults in rows:
+        names = re.findall(r"`(\w+)`", keys)
+        for name, default in zip(
+            names, defaults.split(", ") if len(names) > 1 else [defaults] * len(names), strict=False
+        ):
+            given = getattr(plain, name)
+            if default.startswith("`") and "=" not in default and default[1:-1] != "DATABASE_URL":
+                value = tomllib.loads(f"x = {default[1:-1]}")["x"]
+                assert getattr(model.model_validate({name: value}), name) == given, name
+            else:
+                assert given in (None, (), ""), name
 
 
 def test_the_operations_page_names_every_metric() -> None:

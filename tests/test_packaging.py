@@ -62,6 +62,8 @@ def test_the_page_travels_with_what_others_wrote_and_their_licences(wheel: list[
         files = {one["file"] for one in package["files"]}
         assert any(file.endswith(".LICENSE") for file in files), package["name"]
         assert {f"vendor/{file}" for file in files} <= page
+    kept = {Path(name).name for name in wheel if ".dist-info/licenses/" in name}
+    assert kept == {"LICENSE", *(name.name for name in (ROOT / "daemon/api/web/vendor").glob("*.LICENSE"))}
 
 
 def test_the_daemon_package_stays_empty_so_that_another_owner_cannot_break_it() -> None:

@@ -201,7 +201,13 @@ def test_a_hundred_thousand_tasks_are_read_page_by_page(fake: FakeApi, page: Wat
         start, limit = int(request.query.get("after", "0")), int(request.query["limit"])
         rows = [task(number + 1) for number in range(start, min(total, start + limit))]
         following = str(start + limit) if start + limit < total else None
-        more = {"kept_since": None, "is_complete": True, "gaps": [], "forgotten": 0, "is_listening": True}
+        more: dict[str, Any] = {
+            "kept_since": None,
+            "is_complete": True,
+            "gaps": [],
+            "forgotten": 0,
+            "is_listening": True,
+        }
         return {"items": rows, "next": following, "total": total, "by_state": {}, "failed_by_name": {}, **more}
 
     fake.says("/api/task-list", some)

@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ async def test_records_are_given_the_newest_first_in_pieces_over_several_files(t
             await trail.record(deed(number))
         assert len(list((tmp_path / "state").glob("audit-*.log"))) >= 1
         found: list[int] = []
-        after = ""
+        after: str | None = ""
         while after is not None:
             page = (await api.ask(f"/api/audit?limit=90&after={after}")).body
             found += [row["n"] for row in page["items"]]
@@ -150,6 +151,7 @@ async def test_settings_come_in_pieces(tmp_path: Path) -> None:
         whole = [row["key"] for row in (await api.ask("/api/settings?limit=200")).body["items"]]
         found: list[str] = []
         after: str | None = ""
+        page: dict[str, Any] = {}
         while after is not None:
             page = (await api.ask(f"/api/settings?limit=7&after={after}")).body
             found += [row["key"] for row in page["items"]]

@@ -113,7 +113,8 @@ def _tried(operation: Any, mode: GenerationMode, url: str, headers: dict[str, st
     try:
         ask()
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - each is a finding, told with the operation it was found at
-        if not type(error).__name__.startswith("Unsatisf"):  # nothing wrong can be made of an operation that takes anything
+        # Nothing wrong can be made of an operation that takes anything.
+        if not type(error).__name__.startswith("Unsatisf"):
             wrong.append(f"{operation.method.upper()} {operation.path} ({mode.value}): {_told(error)}")
     return wrong
 

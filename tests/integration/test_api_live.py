@@ -140,6 +140,20 @@ async def test_each_role_sees_what_it_may_do_and_one_look_serves_all_of_a_role(m
         ]
 
 
+async def test_one_look_serves_all_who_come_before_the_next_is_due() -> None:
+    side = Side({f"feed-{number}": {"name": f"feed-{number}"} for number in range(1_500)})
+    source = LiveSource(Topic.FEEDS, side.live, every_s=3600.0)
+    broadcast = Broadcast(Public("testsite"), Public("1.0"), SystemClock(), (source,))
+    async with asking((), live_channels(broadcast)) as api:
+        for _ in range(3):
+            async with api.line("/api/ws/events", caller=VIEWER) as socket:
+                await heard(socket)
+                await said(socket, subscribe=["feeds"])
+                snapshot = await heard(socket)
+                assert (snapshot["type"], len(snapshot["data"]["items"])) == ("snapshot", frames_module.ROWS_LIMIT)
+        assert side.looks == 1
+
+
 async def test_nothing_is_looked_at_while_nobody_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     async with following(monkeypatch) as at:
         async with at.api.line("/api/ws/events", caller=VIEWER) as socket:

@@ -287,8 +287,8 @@ async def test_an_edit_is_an_override_that_meets_no_other(tmp_path: Path, valkey
         assert "30 1 * * *" in deeds(served)[0]["before"]
         assert "0 4 * * *" in deeds(served)[0]["after"]
         assert list(await listed(served, "?changed=true")) == ["nightly"]
-        for fields in ("?field=kwargs", "?field=cron&field=kwargs", ""):
-            refused = await served.api.ask(f"/api/schedule/nightly/override{fields}", "DELETE", caller=OPERATOR)
+        for wanted in ("?field=kwargs", "?field=cron&field=kwargs", ""):
+            refused = await served.api.ask(f"/api/schedule/nightly/override{wanted}", "DELETE", caller=OPERATOR)
             assert refused.status == 403
         reverted = await served.api.ask("/api/schedule/nightly/override?field=kwargs", "DELETE")
         assert reverted.body["row"]["is_changed"]

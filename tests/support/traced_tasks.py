@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-import recording
+import recording  # type: ignore[import-not-found]
 from celery.signals import worker_process_init
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -19,7 +19,7 @@ def follow(**_: Any) -> None:
     provider = TracerProvider(resource=Resource({"service.name": "worker"}))
     provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=os.environ["SPANS_ENDPOINT"])))
     trace.set_tracer_provider(provider)
-    CeleryInstrumentor().instrument()
+    CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call]
 
 
 worker_process_init.connect(follow, weak=False)

@@ -98,9 +98,13 @@ class Broadcast:
                 await self._wake(role)
 
     async def _look(self, role: Role, topic: str) -> bool:
-        """Look at a topic; say whether there is something to tell. A source that fails tells nothing: the page says why it is old."""
+        """Look at a topic that is due; say whether there is something to tell. A source that fails tells nothing: the page says why
+        it is old.
+        """
         async with self._turns[role, topic]:
             source, began_s = self._sources[topic], self._clock.monotonic_s()
+            if self._tellings[role].knows(topic) and began_s < self._due_s.get((role, topic), 0.0):
+                return False
             try:
                 with anyio.fail_after(LOOK_LIMIT_S):
                     rows = await source.rows(role)
@@ -182,6 +186,7 @@ class Broadcast:
 async def _texts(rows: Mapping[str, Any]) -> dict[str, bytes]:
     """Write the first thousand rows."""
     found: dict[str, bytes] = {}
+    await anyio.lowlevel.checkpoint()
     for key, row in islice(rows.items(), ROWS_LIMIT):
         found[key] = written(row).rstrip()
         if len(found) % WRITTEN_AT_ONCE == 0:

@@ -37,7 +37,7 @@ FRESH_S = 0.2
 RETRY_S = 2.0
 """How long a broker that did not answer is left alone."""
 
-BREATHER = 20
+BREATHER = 8
 """Entries made or planned anew until whatever else waits for the event loop gets its turn."""
 
 WORK = 40

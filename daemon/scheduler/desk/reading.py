@@ -42,7 +42,7 @@ from daemon.scheduler.layers.hold_note import HoldNote, read_hold
 from daemon.scheduler.triggers import last_at_or_before
 
 DIGEST_EVERY_S = 15.0
-BREATHER = 500
+BREATHER = 200
 """Entries looked at until whatever else waits for the event loop gets its turn."""
 
 _NEVER_US = 2**62
@@ -108,6 +108,7 @@ class ScheduleReading:
         if wanted.after is not None:
             after = wanted.after
             found = [one for one in found if (one < after if sign < 0 else one > after)]
+        await anyio.lowlevel.checkpoint()
         pick = heapq.nlargest if sign < 0 else heapq.nsmallest
         page = pick(wanted.limit + 1, found)
         rows = await self._rows([items[key] for _, key in page[: wanted.limit]], now_us)

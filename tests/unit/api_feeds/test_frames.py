@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.api.live import frames
-from daemon.api.live.frames import Cursor, Telling, bounded, parse_cursor
+from daemon.api.live.frames import Cursor, Telling, parse_cursor
 from daemon.api.live.saying import Said, read_said
 
 ROWS = st.dictionaries(st.sampled_from("abcde"), st.integers(0, 3), max_size=5)
@@ -85,10 +85,6 @@ def test_who_begins_to_follow_a_topic_that_began_later_gets_all_of_it() -> None:
 def test_any_text_is_a_cursor_or_none(text: str) -> None:
     found = parse_cursor(text)
     assert found is None or parse_cursor(str(found)) == found
-
-
-def test_rows_are_bounded() -> None:
-    assert len(bounded((str(number), b"1") for number in range(5000))) == frames.ROWS_LIMIT
 
 
 TOPICS = ("feeds", "alerts")
