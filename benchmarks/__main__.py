@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import (
     api,
+    api_beside,
     beside_beat,
     burst,
     control,
@@ -41,6 +42,7 @@ ALL: dict[str, Callable[[], Sequence[Bound | Comparison] | None]] = {
     "spool": spool.run,
     "listener": listener.run,
     "api": api.run,
+    "api-beside": api_beside.run,
     "dashboard": dashboard.run,
 }
 

@@ -64,7 +64,11 @@ def run() -> list[Bound]:
         Bound(f"api: {TASKS:,} WebSockets, change to frame, p50", "ms", [followed.p50_ms], 50.0, is_most=True),
         Bound(f"api: {TASKS:,} WebSockets, change to frame, p99", "ms", [followed.p99_ms], 50.0, is_most=True),
         Bound(
-            f"api: a page of {LISTED:,} tasks, {len(FILTERS)} questions, slowest step", "ms", listed(), 50.0, is_most=True
+            f"api: a page of {LISTED:,} tasks, {len(FILTERS)} questions, slowest step",
+            "ms",
+            listed(),
+            50.0,
+            is_most=True,
         ),
         Bound("api: connections to Redis that listen for them", "", [float(followed.listening)], 1.0, is_most=True),
     ]

@@ -3,6 +3,7 @@
 ``python -m benchmarks.api_beside ack PORT SECONDS`` sends messages in lockstep, and ``… press URL TOKEN SECONDS`` is the load:
 clients that ask for one status after the other, lists, metrics, and readers of live events; each in a process of its own.
 """
+# ruff: noqa: PLC0415 - what only one side needs is imported there
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ from benchmarks.timing import latenesses_ms, quantile, say
 ENTRIES, TICKING, TASKS, STORED = 10_000, 50, 100_000, 5_000
 """Entries with nothing due, entries due once a second each, tasks in the list, results that are asked for."""
 
-CLIENTS, READERS, ROUNDS, SECONDS, SETTLE_S = 64, 200, 5, 8.0, 2.0
+CLIENTS, READERS, ROUNDS, SECONDS, SETTLE_S = 64, 200, 3, 6.0, 2.0
 ACKS_PER_S = 100
 DELAY_MS = 10.0
 LIMIT_S = 120.0
@@ -62,7 +63,9 @@ def run() -> list[Bound]:
     """Measure in turn without load and under it, and take the difference of each pair."""
     with _house() as house:
         house.measured(SETTLE_S, under_load=True)  # so that nothing is done for the first time while it counts
-        pairs = [(house.measured(SECONDS, under_load=False), house.measured(SECONDS, under_load=True)) for _ in range(ROUNDS)]
+        pairs = [
+            (house.measured(SECONDS, under_load=False), house.measured(SECONDS, under_load=True)) for _ in range(ROUNDS)
+        ]
     for what, place in (("occurrences", 0), ("acknowledgements", 1)):
         quiet, loud = ([one[place] for one in ones] for ones in zip(*pairs, strict=True))
         say(f"{what}, p99 without load and under it", f"{_spread(quiet)} and {_spread(loud)}")
@@ -121,7 +124,9 @@ def _house() -> Iterator[_House]:
     with tempfile.TemporaryDirectory(prefix="carillon-bench-") as name, ValkeyServer(append_only=False) as server:
         server.client.config_set("client-output-buffer-limit", "pubsub 0 0 0")
         folder = Path(name)
-        text = site_text(broker_url=server.url, celery=f'result_backend = "{server.url}"', schedule=_entries(), feeds=FEED)
+        text = site_text(
+            broker_url=server.url, celery=f'result_backend = "{server.url}"', schedule=_entries(), feeds=FEED
+        )
         (folder / "site.toml").write_text(text.replace("[api]", '[api]\nrate = 1000000\nshow_tasks = ["bench.*"]'))
         with DaemonProcess(folder / "site.toml") as daemon:
             daemon.ready()
@@ -168,7 +173,9 @@ def _tell_of_tasks(server: Any) -> None:
         for number in range(first, first + 500):
             task_id, host = f"{number:08d}", f"w{number % 5}@ward"
             kind = "task-failed" if number % 100 == 1 else "task-succeeded"
-            told = {"result": "5", "runtime": 0.008} if kind == "task-succeeded" else {"exception": "E()", "traceback": ""}
+            told = (
+                {"result": "5", "runtime": 0.008} if kind == "task-succeeded" else {"exception": "E()", "traceback": ""}
+            )
             events.append(received(task_id, at_s=now_s, host=host, name=f"app.task-{number % 50}"))
             events.append(fields(kind, task_id, at_s=now_s + 0.01, host=host, **told))
         server.client.publish("/0.celeryev/task.multi", payload(events))
@@ -242,7 +249,8 @@ class _Pressing:
         key = base64.b64encode(os.urandom(16))
         writer.write(
             self._head("/api/ws/events")
-            + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n" % key
+            + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
+            % key
         )
         status, _ = await _head_of(reader)
         if status != "101":

@@ -23,7 +23,7 @@ from daemon.clock import Clock
 from daemon.sockets import BACKLOG
 
 HANDSHAKE_LIMIT_S = 10.0
-AT_ONCE = 8
+AT_ONCE = 1
 """What has come over so many connections is handed on until the event loop's other work gets its turn: however many ask at the
 same moment, an occurrence or an acknowledgement waits for a few of them only."""
 

@@ -76,7 +76,7 @@ def detail_lines(found: Mapping[str, Any], now_us: int) -> Iterator[str]:
     yield f"  resent         {row['resent']}"
     yield f"  answer takes   {took(row)}"
     yield f"  last message   {when(row['last_at'], now_us)}"
-    yield f"  last hour      {row['last_hour']}  {sparkline(found['minutes'])}"
+    yield f"  last hour      {row['last_hour']}  {sparkline(found['minutes'])}".rstrip()
     waiting = f"{row['waiting']}, the oldest for {ago(row['oldest_s'])}" if row["waiting"] else "nothing"
     yield f"  handed on      {found['enqueued']}, waiting {waiting}, parked {found['parked']}, again {found['repeated']}"
     if found["kinds"]:

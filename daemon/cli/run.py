@@ -21,7 +21,11 @@ _M_MMAP_THRESHOLD = -3
 SWITCH_S = 0.0002
 """How long the event loop may keep the interpreter from the thread that waits for the disk, and the other way round."""
 COLLECT_AFTER = (4_000, 2, 2_000)
-"""Allocations, and collections of the younger generation, after which Python looks for cycles: see ``_calm_collector``."""
+"""Allocations, and collections of the younger generation, after which Python looks for cycles: see ``_calm_collector``.
+
+In small portions: one of the middle generation stops everything for as long as it takes to walk 12,000 objects. All that is
+left is walked seldom.
+"""
 
 
 @click.command()

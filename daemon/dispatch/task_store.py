@@ -24,7 +24,7 @@ from shim.link import Link
 from shim.results import ResultFormat, ResultKeys, TaskMeta, parse_meta
 
 IDS_PER_COMMAND = 200
-BREATHER = 8
+BREATHER = 2
 """Callers answered until whatever else waits for the event loop gets its turn."""
 
 CONNECT_LIMIT_S, REPLY_LIMIT_S = 1.5, 2.5

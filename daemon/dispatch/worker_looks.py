@@ -12,6 +12,7 @@ from daemon.clock import Clock
 from daemon.dispatch.broker_words import asking_broker, needs_control
 from daemon.dispatch.celery_line import CeleryLine
 from daemon.dispatch.telling import ask_together
+from daemon.errors import BrokerDown
 from shim.control import EVERYONE, Answers, Audience, Command, methods, only
 
 FRESH_S = 3.0
@@ -21,6 +22,9 @@ SLOW_S = 60.0
 """The same of what hardly ever changes: settings, versions."""
 
 PATIENCE_S = 1.0
+REST_S = 1.0
+"""How long a broker is left alone that did not answer."""
+
 LOOKS_LIMIT = 100
 """Workers whose own answers are remembered."""
 
@@ -69,6 +73,7 @@ class WorkerLooks:
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], Look] = OrderedDict()
         self._asking: dict[tuple[str, str], anyio.Lock] = {}
+        self._failed: OrderedDict[tuple[str, str], tuple[float, BrokerDown]] = OrderedDict()
 
     async def everyone(self) -> Look:
         """Give what a list of workers shows.
@@ -90,20 +95,28 @@ class WorkerLooks:
     def forget(self) -> None:
         """Ask anew next time: something was changed."""
         self._kept.clear()
+        self._failed.clear()
 
     async def _fresh(
         self, key: tuple[str, str], commands: Mapping[str, Command], whom: Audience, fresh_s: float
     ) -> Look:
         needs_control(self._line.client)
-        lock = self._asking.setdefault(key, anyio.Lock())
+        lock, asked_s = self._asking.setdefault(key, anyio.Lock()), self._clock.monotonic_s()
         try:
             async with lock:
+                self._fail_with_others(key, asked_s)
                 kept = self._kept.get(key)
                 if kept is not None and self._clock.monotonic_s() - kept.at_s < fresh_s:
                     return kept
                 at_us, at_s = self._clock.now_us(), self._clock.monotonic_s()
-                async with asking_broker():
-                    answers = await ask_together(self._line.client, commands, whom, timeout_s=PATIENCE_S)
+                try:
+                    async with asking_broker():
+                        answers = await ask_together(self._line.client, commands, whom, timeout_s=PATIENCE_S)
+                except BrokerDown as error:
+                    self._failed[key] = self._clock.monotonic_s(), error
+                    while len(self._failed) > LOOKS_LIMIT:
+                        self._failed.popitem(last=False)
+                    raise
                 self._kept[key] = look = Look(at_us, at_s, answers)
                 self._kept.move_to_end(key)
                 while len(self._kept) > LOOKS_LIMIT:
@@ -112,3 +125,9 @@ class WorkerLooks:
         finally:
             if not lock.statistics().tasks_waiting:
                 self._asking.pop(key, None)
+
+    def _fail_with_others(self, key: tuple[str, str], asked_s: float) -> None:
+        """Give those who waited for a question its failure, and who come right after it: in a row they would wait ever longer."""
+        failed_s, error = self._failed.get(key, (float("-inf"), None))
+        if error is not None and asked_s - failed_s < REST_S:
+            raise BrokerDown(str(error), hint=error.hint)

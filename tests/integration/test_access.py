@@ -106,6 +106,14 @@ async def test_a_token_made_while_the_daemon_runs_lets_in_and_one_removed_no_lon
     assert (await door.ask("/seen", token=text)).status == 401
 
 
+async def test_a_token_is_good_the_moment_it_is_made(door: Door) -> None:
+    text = await known(door)
+    for name in ("bert", "carla", "dora"):
+        fresh = add_token(door.state_dir, name, "operator")
+        assert (await door.ask("/seen", token=fresh)).body["who"] == name
+    assert (await door.ask("/seen", token=text)).body["who"] == "anna"
+
+
 async def test_a_token_also_comes_as_the_password_of_basic_authentication(door: Door) -> None:
     text = await known(door)
     word = base64.b64encode(f"anyone:{text}".encode()).decode()

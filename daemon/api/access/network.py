@@ -120,6 +120,7 @@ class NetworkAccess:
             if wait_s > 0:
                 self._refused(address, "locked-out")
                 raise LockedOut(wait_s)
+            await self._store.catch_up()
             token = await self._verifier.verify(text, self._store.tokens)
             if token is None or not token.is_good(now_us):
                 self._lockout.failed(address, now_s)

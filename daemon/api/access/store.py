@@ -44,6 +44,7 @@ class TokenStore:
         self.looks = 0
         self._stop = anyio.Event()
         self._asked = anyio.Event()
+        self._reading = anyio.Lock()
 
     async def open(self) -> None:
         """Read the file, and say so if there is nobody in it. One that cannot be read stops nothing."""
@@ -60,8 +61,7 @@ class TokenStore:
             with anyio.move_on_after(LOOK_EVERY_S):
                 await self._asked.wait()
             self._asked = anyio.Event()
-            if await to_thread.run_sync(self._file.stamp) != self._stamp:
-                await self.reload()
+            await self.catch_up()
             self._sessions.forget(self._clock.monotonic_s(), self.is_good)
             if self._clock.monotonic_s() - noted_s >= NOTE_EVERY_S:
                 noted_s = self._clock.monotonic_s()
@@ -78,8 +78,18 @@ class TokenStore:
         """Have the file looked at now."""
         self._asked.set()
 
+    async def catch_up(self) -> None:
+        """Read the file if it has changed: whoever comes with a token that was made just now is not turned away."""
+        async with self._reading:
+            if await to_thread.run_sync(self._file.stamp) != self._stamp:
+                await self._read()
+
     async def reload(self) -> None:
         """Read the file."""
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
         self._stamp = await to_thread.run_sync(self._file.stamp)
         try:
             tokens = await to_thread.run_sync(self._file.read)

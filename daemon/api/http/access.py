@@ -73,4 +73,7 @@ def permit(caller: Caller, wanted: Resource | Channel) -> None:
                 message = "show your token again before you look at contents"
                 raise ConfirmFirst(message, hint="POST /api/session/confirm, and ask again")
             message = f"this takes the capability {capability.value}"
-            raise NotPermitted(message, hint="no role implies it; carillon token add --help says how it is given")
+            hint = "no role implies it; carillon token add --help says how it is given"
+            if capability is Capability.PHI:
+                hint = "it takes a token made with --phi, and over the network [api] reveal = true"
+            raise NotPermitted(message, hint=hint)

@@ -15,6 +15,8 @@ from daemon.desks import NotNow
 KEYS_LIMIT = 2000
 KEY_LIMIT = 255
 KEPT_S = 86_400.0
+KEPT_LIMIT_BYTES = 32 * 1024 * 1024
+"""Of all answers together: one that waited for its task holds what that returned."""
 
 
 class KeyReused(NotNow):
@@ -36,12 +38,18 @@ class _Kept:
     at_s: float
     answer: Answer | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        return len(self.answer.body) if self.answer is not None and isinstance(self.answer.body, bytes) else 0
+
 
 class Idempotency:
     """Remembers creations by caller and key. Not for use from several threads."""
 
-    def __init__(self, *, keys_limit: int = KEYS_LIMIT) -> None:
+    def __init__(self, *, keys_limit: int = KEYS_LIMIT, limit_bytes: int = KEPT_LIMIT_BYTES) -> None:
         """Remember nothing yet."""
+        self._limit_bytes = limit_bytes
+        self._size_bytes = 0
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._keys_limit = keys_limit
 
@@ -67,7 +75,7 @@ class Idempotency:
         return kept.answer
 
     def end(self, who: str, key: str, answer: Answer | None) -> None:
-        """Keep what was answered; ``None``: nothing came of it, and it may be tried again."""
+        """Keep what was answered, its body as bytes; ``None``: nothing came of it, and it may be tried again."""
         kept = self._kept.get((who, key))
         if kept is None:
             return
@@ -75,10 +83,16 @@ class Idempotency:
             del self._kept[who, key]
         else:
             kept.answer = answer
+            self._size_bytes += kept.size_bytes
+            while self._size_bytes > self._limit_bytes:
+                self._drop(next(iter(self._kept)))
 
     def _forget(self, now_s: float) -> None:
         while self._kept:
             name, eldest = next(iter(self._kept.items()))
             if now_s - eldest.at_s < KEPT_S and len(self._kept) < self._keys_limit:
                 return
-            del self._kept[name]
+            self._drop(name)
+
+    def _drop(self, name: tuple[str, str]) -> None:
+        self._size_bytes -= self._kept.pop(name).size_bytes

@@ -140,14 +140,16 @@ class Serving:
         key = asked.idempotency_key if resource.is_creation else ""
         if not key:
             return answered(resource, await resource.handle(asked))
-        who = f"{asked.caller.means.value} {asked.caller.who}"
+        who = f"{asked.caller.means.value} {asked.caller.credential or asked.caller.who}"
         print_ = b"%b %b\0%b" % (request.method.encode(), request.raw_path.encode(), asked.raw_body)
         kept = self._idempotency.begin(who, key, print_, self._clock.monotonic_s())
         if kept is not None:
             return replace(kept, headers={**kept.headers, "Idempotency-Replayed": "true"})
         found: Answer | None = None
         try:
-            found = answered(resource, await resource.handle(asked))
+            fresh = answered(resource, await resource.handle(asked))
+            is_written = isinstance(fresh.body, bytes)
+            found = fresh if is_written else replace(fresh, body=written(fresh.body))  # its size is known then
         finally:
             self._idempotency.end(who, key, found)
         return found

@@ -29,7 +29,7 @@ SHARE = 20
 
 LOOK_LIMIT_S = 10.0
 SAYINGS_LIMIT, SAYINGS_PER_S = 20, 10.0
-WOKEN_AT_ONCE, WRITTEN_AT_ONCE = 4, 50
+WOKEN_AT_ONCE, WRITTEN_AT_ONCE = 2, 20
 """Readers woken, and rows written, until whatever else waits for the event loop gets its turn."""
 
 _POLICY = 1008
@@ -98,8 +98,9 @@ class Broadcast:
                 await self._wake(role)
 
     async def _look(self, role: Role, topic: str) -> bool:
-        """Look at a topic that is due; say whether there is something to tell. A source that fails tells nothing: the page says why
-        it is old.
+        """Look at a topic that is due; say whether there is something to tell.
+
+        A source that fails tells nothing: the page says why it is old.
         """
         async with self._turns[role, topic]:
             source, began_s = self._sources[topic], self._clock.monotonic_s()

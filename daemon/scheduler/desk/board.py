@@ -37,7 +37,7 @@ FRESH_S = 0.2
 RETRY_S = 2.0
 """How long a broker that did not answer is left alone."""
 
-BREATHER = 8
+BREATHER = 4
 """Entries made or planned anew until whatever else waits for the event loop gets its turn."""
 
 WORK = 40
@@ -105,6 +105,11 @@ class Board:
         """Hear that something was changed: the next look reads it."""
         self._is_told = True
 
+    @property
+    def is_silent(self) -> bool:
+        """Say whether the broker has just not answered, so that it is not asked again at once."""
+        return self.is_away and self._clock.monotonic_s() < self._retry_at_s
+
     def now_us(self) -> int:
         """Say what time it is."""
         return self._clock.now_us()
@@ -141,7 +146,9 @@ class Board:
                 self._horizons = dict(await self._read_horizons(added))
         except (BrokerDown, TimeoutError):
             self.is_away, self.is_complete, self._is_told = True, False, True
-            self._retry_at_s = now_s + RETRY_S
+            self._retry_at_s = (
+                self._clock.monotonic_s() + RETRY_S
+            )  # of the answer: whoever waited for this does not ask again
             return
         self.is_away = False
         self._overrides, self._added, self.is_complete = overrides, added, is_whole

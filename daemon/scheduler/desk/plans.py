@@ -59,7 +59,7 @@ class Plans:
         frozen = self._frozen.get(token)
         if frozen is None or now_us - frozen.made_us > KEPT_US:
             self._frozen.pop(token, None)
-            message = "no such plan: it was carried out, or is older than 10 minutes"
+            message = "no such plan: it was carried out, is older than 10 minutes, or the daemon has been started anew"
             raise NotThere(message, hint="ask for a new one, and look at it")
         return frozen
 

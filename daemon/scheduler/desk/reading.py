@@ -42,8 +42,11 @@ from daemon.scheduler.layers.hold_note import HoldNote, read_hold
 from daemon.scheduler.triggers import last_at_or_before
 
 DIGEST_EVERY_S = 15.0
-BREATHER = 200
+BREATHER = 100
 """Entries looked at until whatever else waits for the event loop gets its turn."""
+
+KEPT_PAGES = 4
+"""So many pages of places are kept while one is looked for; those of all entries would keep the cycle collector busy."""
 
 _NEVER_US = 2**62
 _NOTHING = Tally()
@@ -92,7 +95,8 @@ class ScheduleReading:
         counts = dict.fromkeys(("all", *STATES, "trouble", "changed"), 0)
         found: list[tuple[str | int, str]] = []
         total, choice, keyed = 0, wanted.choice, self._key(wanted.sort)
-        sign = -1 if wanted.descending else 1
+        pick = heapq.nlargest if wanted.descending else heapq.nsmallest
+        after, most = wanted.after, wanted.limit + 1
         items = self._board.items
         for number, item in enumerate(items.values(), 1):
             state = item.state(now_us)
@@ -102,15 +106,14 @@ class ScheduleReading:
             counts["changed"] += item.is_changed
             if item.fits(choice, state, now_us):
                 total += 1
-                found.append((keyed(item), item.id))
+                place = keyed(item), item.id
+                if after is None or (place < after if wanted.descending else place > after):
+                    found.append(place)
+                if len(found) >= KEPT_PAGES * most:
+                    found = pick(most, found)
             if number % BREATHER == 0:
                 await anyio.lowlevel.checkpoint()
-        if wanted.after is not None:
-            after = wanted.after
-            found = [one for one in found if (one < after if sign < 0 else one > after)]
-        await anyio.lowlevel.checkpoint()
-        pick = heapq.nlargest if sign < 0 else heapq.nsmallest
-        page = pick(wanted.limit + 1, found)
+        page = pick(most, found)
         rows = await self._rows([items[key] for _, key in page[: wanted.limit]], now_us)
         return Listing(
             rows,
@@ -224,12 +227,15 @@ class ScheduleReading:
     async def timeline(self, from_us: int, to_us: int, limit: int) -> Timeline:
         """Draw entries on one axis of time."""
         now_us = await self._board.look()
-        places = []
+        places, total = [], 0
         items = self._board.items
         for number, item in enumerate(items.values(), 1):
             place = rank(item, item.state(now_us))
             if place is not None:
+                total += 1
                 places.append(place)
+                if len(places) >= KEPT_PAGES * limit:
+                    places = heapq.nsmallest(limit, places)
             if number % BREATHER == 0:
                 await anyio.lowlevel.checkpoint()
         chosen = [items[key] for *_, key in heapq.nsmallest(limit, places)]
@@ -241,7 +247,7 @@ class ScheduleReading:
             rows.append(draw(item, item.state(now_us), past, from_us, to_us, now_us, cell_us))
             await anyio.lowlevel.checkpoint()
         ends = [instant(at_us) for at_us in (from_us, to_us, now_us)]
-        return Timeline(ends[0], ends[1], ends[2], cell_us // SECOND_US, len(places) - len(chosen), rows)
+        return Timeline(ends[0], ends[1], ends[2], cell_us // SECOND_US, total - len(chosen), rows)
 
     # -- what became of it ---------------------------------------------------------------------------------------------
 

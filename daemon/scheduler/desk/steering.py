@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from daemon.desks import BadRequest, Changed, DeskRefused, NotHere, NotNow
+from daemon.desks import BadRequest, Changed, DeskRefused, NotHere, NotNow, Unavailable
 from daemon.desks.schedule import Asked, Carried, Choice, HeldAll, Plan
 from daemon.desks.scheduling import Change, Why
 from daemon.public import Public
@@ -307,6 +307,8 @@ class ScheduleChanging:
             DeskRefused: it cannot be.
         """
         self.require()
+        if self._board.is_silent:
+            raise Unavailable("the broker does not answer", hint="nothing was changed; try again when it is back")
         try:
             with within_limit():
                 yield

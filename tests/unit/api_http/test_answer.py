@@ -109,3 +109,13 @@ def test_creations_are_forgotten_after_a_day_and_beyond_a_number() -> None:
     assert kept.begin("a", "0", b"x", 5) is None  # the eldest had to go
     assert kept.begin("a", "4", b"x", 5) == Answer(4)
     assert kept.begin("a", "4", b"x", 4 + KEPT_S) is None
+
+
+def test_the_eldest_answers_go_when_all_together_are_too_long() -> None:
+    kept = Idempotency(limit_bytes=25)
+    for key in ("a", "b", "c"):
+        kept.begin("me", key, b"x", 0.0)
+        kept.end("me", key, Answer(b"0123456789"))
+    assert [kept.begin("me", key, b"x", 0.0) is None for key in ("c", "b", "a")] == [False, False, True]
+    kept.end("me", "a", Answer(b"0" * 100))
+    assert all(kept.begin("me", key, b"x", 0.0) is None for key in ("a", "b", "c"))

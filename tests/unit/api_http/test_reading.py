@@ -58,10 +58,11 @@ def test_a_query_that_is_wrong_names_its_field(pairs: list[tuple[str, str]], fie
 def test_where_nothing_is_asked_for_nothing_may_be_said() -> None:
     assert read_query(None, []) is None
     assert read_body(None, b" ") is None
+    assert read_body(None, b" {}\n") is None
     with pytest.raises(FieldsRefused):
         read_query(None, [("limit", "1")])
     with pytest.raises(BadRequest):
-        read_body(None, b"{}")
+        read_body(None, b'{"a": 1}')
 
 
 def test_a_body_is_read_into_its_types_and_a_text_is_no_number() -> None:
