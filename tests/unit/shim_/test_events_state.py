@@ -245,3 +245,8 @@ def test_what_could_not_be_read_is_counted() -> None:
 def test_events_of_other_groups_are_only_counted() -> None:
     state = state_of([fields("ward-opened"), sent()])
     assert (state.events_count, state.tasks_count, state.workers(AT)) == (2, 1, ())
+
+
+def test_all_ids_are_there_whatever_became_of_their_tasks() -> None:
+    state = state_of([received("a"), received("b"), fields("task-succeeded", "b"), fields("task-failed", "c")])
+    assert sorted(state.ids()) == ["a", "b", "c"]
