@@ -1,4 +1,4 @@
-"""Renews daemon/api/web/vendor/ from the npm registry: run by a maintainer, never while Carillon is installed or built.
+"""Renews daemon/api/web/vendor/ with npm: run by a maintainer, never while Carillon is installed or built.
 
 python tools/vendor.py            # takes the versions vendor.toml names
 python tools/vendor.py htm=3.1.1  # takes another one and writes it down
@@ -11,18 +11,18 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 VENDOR = Path(__file__).parents[1] / "daemon" / "api" / "web" / "vendor"
-REGISTRY = "https://registry.npmjs.org"
-LIMIT_S = 60
+LIMIT_S = 120
 HEADER = (
     "# What of the page others wrote, as tools/vendor.py took it from npm. sha256 is of the file that lies here;\n"
     "# integrity is npm's own word for the package it came from.\n\n"
@@ -31,19 +31,16 @@ BARE = re.compile(rb'(from\s*)"preact"')
 SOURCE_MAP = re.compile(rb"\n?//# sourceMappingURL=\S+\n?$")
 
 
-def fetched(url: str) -> bytes:
-    """Read what is at an address."""
-    with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:  # noqa: S310 - a constant registry
-        return bytes(answer.read())
-
-
 def package(name: str, version: str) -> tuple[dict[str, bytes], str]:
-    """Take a package of the registry apart; its bytes must be what the registry says they are."""
-    about = json.loads(fetched(f"{REGISTRY}/{name}/{version}"))["dist"]
-    packed, integrity = fetched(about["tarball"]), str(about["integrity"])
+    """Have npm bring a package, and take it apart; its bytes must be what npm says they are."""
+    with tempfile.TemporaryDirectory(prefix="carillon-vendor-") as folder:
+        command = ["npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder, f"{name}@{version}"]
+        done = subprocess.run(command, check=True, capture_output=True, timeout=LIMIT_S)  # noqa: S603 - our own words
+        about = json.loads(done.stdout)[0]
+        packed, integrity = (Path(folder) / about["filename"]).read_bytes(), str(about["integrity"])
     method, _, wanted = integrity.partition("-")
     if base64.b64encode(hashlib.new(method, packed).digest()).decode() != wanted:
-        raise SystemExit(f"{name} {version}: the package is not what the registry says it is")
+        raise SystemExit(f"{name} {version}: the package is not what npm says it is")
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         members = [one for one in archive.getmembers() if one.isfile()]
         found = {one.name.partition("/")[2]: archive.extractfile(one) for one in members}
