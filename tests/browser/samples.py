@@ -310,6 +310,7 @@ def ordinary(fake: FakeApi) -> None:
     fake.says("/api/session", session(), "POST")
     fake.says("/api/overview", lambda _: overview())
     fake.says("/api/alerts/status", ALERTS_STATUS)
+    fake.says("/api/queues", {"items": [], "next": None, "total": 0, "is_complete": True, "unacked_total": 0})
     fake.says("/api/schedule/*", lambda _: detail(rows[3]))
     fake.says(
         "/api/schedule/*/history", {"items": [run(-1440 * day) for day in range(1, 8)], "next": None, "total": None}

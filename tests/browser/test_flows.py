@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.fake_api import FakeApi, Refused, Request
 from tests.browser.samples import NOBODY, PAUSE, entries, entry, moment, session, some_entries
@@ -62,6 +63,7 @@ def test_signing_in_pausing_with_a_reason_and_resuming_take_no_mouse(page: Watch
     fake.says("/api/session", NOBODY)
     shown = Entry(fake)
     page.open("/schedules")
+    expect(page.page.locator("#token")).to_be_focused()
     page.page.keyboard.type(TOKEN)
     fake.says("/api/session", session())
     page.page.keyboard.press("Enter")
@@ -70,10 +72,11 @@ def test_signing_in_pausing_with_a_reason_and_resuming_take_no_mouse(page: Watch
     assert fake.changes()[0].body == {"token": TOKEN}
 
     page.page.keyboard.press("j")
-    assert "monitor-drug-bug" in focused(page)
+    expect(page.page.locator("tbody.row").first).to_be_focused()
     page.page.keyboard.press("p")
     page.page.get_by_role("dialog").wait_for()
     page.accessible()
+    expect(page.page.get_by_role("dialog").get_by_label("Reason")).to_be_focused()
     page.page.keyboard.type("LIS upgrade")
     tab_to(page, "Pause")
     page.page.keyboard.press("Enter")
@@ -110,10 +113,10 @@ def test_escape_leaves_a_dialog_undone_and_gives_the_focus_back(page: Watched, f
     page.open("/schedules/nhsn-nightly-extract").settled()
     button = page.page.get_by_role("button", name="Run now…")
     button.click()
-    assert focused(page) == "Cancel"
+    expect(page.page.get_by_role("dialog").get_by_role("button", name="Cancel")).to_be_focused()
     page.page.keyboard.press("Escape")
     page.page.wait_for_selector("dialog", state="detached")
-    assert focused(page) == "Run now…"
+    expect(button).to_be_focused()
     assert not fake.changes()
 
 

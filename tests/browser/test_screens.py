@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.fake_api import FakeApi, Refused
 from tests.browser.samples import NOBODY, PROBLEMS, entries, entry, feed, moment, overview, session, some_entries
@@ -28,7 +29,7 @@ def test_the_way_in_is_accessible_and_fits(fake: FakeApi, tab: Callable[..., Wat
     fake.says("/api/session", NOBODY)
     page = tab(fake.url, **LOOKS[look])
     page.open("/")
-    assert page.page.evaluate("document.activeElement.id") == "token"
+    expect(page.page.locator("#token")).to_be_focused()
     page.accessible()
     page.fits()
 
