@@ -184,6 +184,26 @@ async def test_a_body_beyond_its_limit_is_refused_before_it_is_held(headers: dic
         writer.close()
 
 
+@pytest.mark.parametrize(("expectation", "first"), [("100-continue", b" 100 "), ("a miracle", b" 201 ")])
+async def test_whoever_waits_for_leave_to_send_gets_it_and_other_expectations_are_passed_over(
+    expectation: str, first: bytes
+) -> None:
+    async with Scene().open() as api:
+        address = api.api.addresses[0]
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        head = f"Host: x\r\nX-Caller: admin\r\nExpect: {expectation}\r\nContent-Length: 12\r\n"
+        writer.write(f"POST /things HTTP/1.1\r\n{head}\r\n".encode())
+        if first == b" 201 ":
+            writer.write(b'{"name":"a"}')
+        with anyio.fail_after(LIMIT_S):
+            assert first in await reader.readline()
+            if first == b" 100 ":
+                assert await reader.readline() == b"\r\n"
+                writer.write(b'{"name":"a"}')
+                assert b" 201 " in await reader.readline()
+        writer.close()
+
+
 async def test_a_socket_talks_until_its_reader_goes() -> None:
     scene = Scene()
     async with scene.open() as api:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import anyio
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from daemon.api.http.access import ADDRESS, Access, permit
 from daemon.api.http.answer import Answer, is_one_of, written
@@ -78,11 +78,11 @@ class Serving:
         """Add a route for each."""
         for resource in resources:
             handler = self.answering(resource)
-            app.router.add_route(resource.method, resource.path, handler)
+            app.router.add_route(resource.method, resource.path, handler, expect_handler=expecting)
             if resource.method == "GET":
-                app.router.add_route("HEAD", resource.path, handler)
+                app.router.add_route("HEAD", resource.path, handler, expect_handler=expecting)
         for channel in channels:
-            app.router.add_route("GET", channel.path, self.talking(channel))
+            app.router.add_route("GET", channel.path, self.talking(channel), expect_handler=expecting)
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
@@ -235,6 +235,13 @@ def _refused_to(caller: Caller, route: Public, code: str) -> Deed:
 def _address_of(request: web.Request) -> Public:
     found: Public = request.get(ADDRESS, Public(request.remote or ""))
     return found
+
+
+async def expecting(request: web.Request) -> None:
+    """Say that the body may come to whoever waits for that; other expectations are passed over (RFC 9110 section 10.1.1)."""
+    if request.version == HttpVersion11 and request.headers.get("Expect", "").strip().lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # it is no part of the answer
 
 
 async def read_asked(resource: Resource, request: web.Request, caller: Caller) -> Asked:
