@@ -60,12 +60,14 @@ class Publisher:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._has_ended = False
 
     async def write(self, writes: Sequence[Write], *, are_checked: bool = False) -> list[WriteResult]:
         """Do ``writes`` in order and return their outcomes, one for each.
 
         Nothing is ever sent twice. ``NOT_WRITTEN`` and ``UNCERTAIN`` are outcomes too: the caller sends the same
-        writes again when it sees fit, and their claims make that safe.
+        writes again when it sees fit, and their claims make that safe. After ``run`` has ended nothing is written, until
+        it runs again; before it first runs, writes wait for it.
 
         Args:
             writes: what to do.
@@ -82,6 +84,8 @@ class Publisher:
         while len(self._waiting) >= PENDING_LIMIT:
             self._room.clear()
             await self._room.wait()
+        if self._has_ended:
+            return [WriteResult(Outcome.NOT_WRITTEN)] * len(writes)
         call = _Call(len(writes), asyncio.get_running_loop().create_future())
         self._waiting.extend([(call, write) for write in writes])
         self._arrived.set()
@@ -92,6 +96,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Send what arrives, until cancelled; then tell whoever waits what is known: under way is uncertain, the rest unwritten."""
+        self._has_ended = False
         try:
             while True:
                 await self._arrived.wait()
@@ -101,6 +106,7 @@ class Publisher:
                         self._room.set()
                 self._arrived.clear()
         finally:
+            self._has_ended = True
             left = list(self._waiting)
             self._waiting.clear()
             self._room.set()

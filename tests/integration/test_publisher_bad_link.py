@@ -203,11 +203,23 @@ async def test_when_the_publisher_ends_whoever_waits_is_told_what_is_known(valke
     assert told == {"under way": Outcome.UNCERTAIN, "waiting": Outcome.NOT_WRITTEN}
 
 
+async def test_after_the_publisher_has_ended_nobody_waits_for_it(valkey: ValkeyServer) -> None:
+    async with linked(valkey.url) as link:
+        publisher = Publisher(link, RedisTransport())
+        async with anyio.create_task_group() as runner:
+            runner.start_soon(publisher.run)
+            await publisher.write([Write(None, ())])
+            runner.cancel_scope.cancel()
+        with anyio.fail_after(30):
+            assert outcomes(await publisher.write([Write(claim("late"), ())] * 2)) == [Outcome.NOT_WRITTEN] * 2
+
+
 async def test_a_publisher_may_be_run_again(valkey: ValkeyServer) -> None:
     async with linked(valkey.url) as link:
         publisher = Publisher(link, RedisTransport())
         for name in ("first", "second"):
             async with anyio.create_task_group() as runner:
                 runner.start_soon(publisher.run)
+                await anyio.wait_all_tasks_blocked()
                 assert outcomes(await publisher.write([Write(claim(name), ())])) == [Outcome.WRITTEN]
                 runner.cancel_scope.cancel()

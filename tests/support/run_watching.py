@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from daemon.clock import SystemClock
 from daemon.dispatch import CeleryDispatcher, CelerySide, RunWatch, make_history_source
 from daemon.errors import HistoryFailed
@@ -20,6 +18,7 @@ from daemon.scheduler.history import History, HistoryReader
 from daemon.scheduler.run import Run, RunState, write_record
 from daemon.scheduler.runs import Patience, RunBook, Tracker
 from tests.support.histories import SITE, until
+from tests.support.running import running
 from tests.support.valkey import ValkeyServer
 
 PATIENCE = Patience(silence_s=1.0, absence_s=600.0, untold_s=0.5, ask_first_s=0.3, ask_again_s=0.3, ask_s=0.5)
@@ -104,11 +103,5 @@ async def watching(
         RunWatch(side, clock), dispatcher, history.changed, clock, said.append, freed=freed.append, patience=patience
     )
     history.on_open_run(tracker.take)
-    services = (dispatcher, history, tracker)
-    async with anyio.create_task_group() as tasks:
-        for service in services:
-            await service.open()
-            tasks.start_soon(service.serve)
+    async with running((dispatcher, history, tracker)):
         yield Watched(server, folder, dispatcher, tracker, book, said, freed)
-        for service in reversed(services):
-            await service.drain()

@@ -26,6 +26,7 @@ from daemon.site import Site, check_site
 from daemon.timetable import Timetable
 from tests.support.api_serving import Asking, asking
 from tests.support.builders import site_text, write_site
+from tests.support.running import running
 
 LIMIT_S = 30.0
 
@@ -86,14 +87,5 @@ async def serving(site: Site, *, clock: Clock | None = None) -> AsyncIterator[Se
         *settings_resources(Configuration(site)),
     )
     resources = (*resources, *document_resources(resources, (), Public("1")))
-    services = [dispatcher, *timetable.services]
-    async with anyio.create_task_group() as tasks:
-        for service in services:
-            await service.open()
-            tasks.start_soon(service.serve)
-        try:
-            async with asking(resources) as api:
-                yield Served(site, timetable, trail, api, told)
-        finally:
-            for service in reversed(services):
-                await service.drain()
+    async with running([dispatcher, *timetable.services]), asking(resources) as api:
+        yield Served(site, timetable, trail, api, told)

@@ -21,6 +21,7 @@ from daemon.errors import AuditFailed
 from shim.app import KnownTask
 from tests.support.api_serving import Asking, asking
 from tests.support.publishing import until
+from tests.support.running import running
 
 
 class Written:
@@ -70,16 +71,11 @@ async def serving_tasks(
     desk = SiteTaskDesk(line, side, "testsite", TaskOrigins((), (), folder), clock)
     looks = Looks(desk, written, clock, show_tasks)
     resources = (*task_resources(looks), *sending_resources(looks, is_served=is_served))
-    async with anyio.create_task_group() as tasks:
-        for service in (line, desk):
-            await service.open()
-            tasks.start_soon(service.serve)
+    async with running((line, desk)):
         with anyio.fail_after(30):
             await until(lambda: line.is_open)
         async with asking(resources, task_channels(looks)) as api:
             yield Tasks(api, desk, line, written)
-        for service in (desk, line):
-            await service.drain()
 
 
 async def until_heard(tasks: Tasks, task_id: str, state: str) -> None:
