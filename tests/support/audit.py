@@ -15,7 +15,7 @@ from typing import NamedTuple
 from daemon.keys import occurrence_id
 from daemon.scheduler import Entry
 from daemon.scheduler.evaluate import SkipReason
-from daemon.scheduler.model import CatchUpPolicy, Horizon, How, Limit, OverlapPolicy, parse_horizon
+from daemon.scheduler.model import CatchUp, CatchUpPolicy, Horizon, How, Limit, OverlapPolicy, parse_horizon
 from daemon.scheduler.run import Run, RunState, read_record
 from tests.support.broker_model import TOLERANCE_US, BrokerModel, Pushed
 
@@ -188,10 +188,12 @@ def _reasons(site: Site, name: str, entry: Entry, told: Sequence[_Told], owners:
         SkipReason.COALESCED: entry.catch_up.policy is not CatchUpPolicy.ALL
         or entry.overlap.policy is OverlapPolicy.QUEUE_ONE,
     }
-    for run, _ in told:
+    may_miss = entry.catch_up != CatchUp(CatchUpPolicy.ALL) or entry.start_deadline_us is not None
+    for run, told_us in told:
         if run.state is RunState.SKIPPED:
             word, _, detail = run.reason.partition(":")
-            if not allowed.get(SkipReason(word), False):
+            was_held = any(begin <= told_us and run.occurrence_us < end for begin, end in site.holds)
+            if not (may_miss and was_held if word == SkipReason.HELD.value else allowed.get(SkipReason(word), False)):
                 yield f"{name}: {run.occurrence_us} was passed over for {run.reason}"
             if word == SkipReason.OVERLAP.value and owners.get(detail) != name:
                 yield f"{name}: {run.occurrence_us} is said to overlap with {detail or 'nobody'}"
