@@ -69,6 +69,7 @@ class AlertBoard:
         self._has_changed = False
         self._is_open = False
         self._stop = anyio.Event()
+        self._writing = anyio.Lock()
         self.looked_us = 0
 
     # -- what is heard -------------------------------------------------------------------------------------------------
@@ -150,14 +151,15 @@ class AlertBoard:
             return b""
 
     async def _write(self) -> None:
-        if not self._has_changed or not self._is_open:
-            return
-        self._has_changed = False
-        content = write_book(self._book)
-        try:
-            await anyio.to_thread.run_sync(write_whole, self._path, content)
-        except OSError:
-            self._has_changed = True  # a full disk is told of elsewhere; it is tried again
+        async with self._writing:  # else an older state may be the last that is written
+            if not self._has_changed or not self._is_open:
+                return
+            self._has_changed = False
+            content = write_book(self._book)
+            try:
+                await anyio.to_thread.run_sync(write_whole, self._path, content)
+            except OSError:
+                self._has_changed = True  # a full disk is told of elsewhere; it is tried again
 
     # -- for people ----------------------------------------------------------------------------------------------------
 

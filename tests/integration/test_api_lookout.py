@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from daemon.hl7listener.watch.traffic_service import Traffic
 from daemon.public import Public
 from daemon.scheduler.watch import Alert
 from daemon.watch_events import AlertFailed, AlertSent, FeedAlarmEnded, FeedAlarmRaised
+from daemon.whole_file import write_whole
 from tests.support.clock import START_US, SetClock
 from tests.support.feeds import ADT, feed
 
@@ -113,6 +115,32 @@ async def test_what_people_did_about_an_alert_is_recorded_first_and_outlives_the
         assert (row.state, row.acknowledged is not None) == (AlertState.SILENCED, True)
         await at.board.unsilence(NAME, WHO)
         assert not at.board.mutes("feed-quiet", "adt")
+
+
+async def test_what_is_kept_last_is_what_was_done_last_however_slow_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def write_slowly(path: Path, content: bytes) -> None:
+        if not begun.is_set():
+            begun.set()
+            assert may_end.wait(LIMIT_S)
+        write_whole(path, content)
+
+    monkeypatch.setattr("daemon.alerts.board.write_whole", write_slowly)
+    board = AlertBoard(tmp_path, HOOK, SetClock(), [].append, Deeds(), why=lambda *_: None, test=lambda _: True)
+    await board.open()
+    async with anyio.create_task_group() as tasks:
+        board.hear(raised())
+        tasks.start_soon(board.serve)
+        assert await anyio.to_thread.run_sync(begun.wait, LIMIT_S)
+        await board.silence(NAME, START_US + 60_000_000, WHO, Public("upgrade"))
+        tasks.start_soon(board.drain)
+        await anyio.wait_all_tasks_blocked()
+        may_end.set()
+    async with site(tmp_path) as at:
+        assert at.board.mutes("feed-quiet", "adt")
         at.board.hear(FeedAlarmEnded(ADT, FeedAlarm.QUIET, START_US))
         with pytest.raises(NotThere):
             await at.board.silence(NAME, START_US, WHO, Public("too late"))

@@ -55,6 +55,7 @@ class FeedWatch:
         self._limits_s = {str(feed.name): feed.watching.silence_s for feed in feeds}
         self._learned = {str(feed.name): Usual() for feed in feeds if feed.watching.learns_silence}
         self._open_since_us: dict[str, int] = {}
+        self._writing = anyio.Lock()
         self._raised: dict[tuple[str, FeedAlarm], tuple[int, Public]] = {}
         self._stop = anyio.Event()
 
@@ -124,9 +125,10 @@ class FeedWatch:
             await self._write()
 
     async def _write(self) -> None:
-        if self._learned:
-            with suppress(OSError):  # a full disk is told of elsewhere
-                await anyio.to_thread.run_sync(partial(self._file.write, dict(self._learned)))
+        async with self._writing:
+            if self._learned:
+                with suppress(OSError):  # a full disk is told of elsewhere
+                    await anyio.to_thread.run_sync(partial(self._file.write, dict(self._learned)))
 
     # -- alarms --------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class Traffic:
         self._clock = clock
         self._has_changed = False
         self._stop = anyio.Event()
+        self._writing = anyio.Lock()
 
     def hear(self, event: object) -> None:
         """Count messages that were answered, or needed no answer."""
@@ -66,12 +67,13 @@ class Traffic:
             await self._write()
 
     async def _write(self) -> None:
-        if not self._has_changed:
-            return
-        self._has_changed = False
-        data = {name: traffic.as_data() for name, traffic in self.feeds.items()}
-        with suppress(OSError):  # a full disk is told of elsewhere
-            await anyio.to_thread.run_sync(lambda: write_whole(self._path, orjson.dumps(data)))
+        async with self._writing:  # else an older count may be the last that is written
+            if not self._has_changed:
+                return
+            self._has_changed = False
+            data = {name: traffic.as_data() for name, traffic in self.feeds.items()}
+            with suppress(OSError):  # a full disk is told of elsewhere
+                await anyio.to_thread.run_sync(lambda: write_whole(self._path, orjson.dumps(data)))
 
     def _read(self) -> dict[str, dict[str, list[int]]]:
         try:
