@@ -129,7 +129,9 @@ async def test_what_is_kept_last_is_what_was_done_last_however_slow_the_disk(
         write_whole(path, content)
 
     monkeypatch.setattr("daemon.alerts.board.write_whole", write_slowly)
-    board = AlertBoard(tmp_path, HOOK, SetClock(), [].append, Deeds(), why=lambda *_: None, test=lambda _: True)
+    board = AlertBoard(
+        tmp_path, HOOK, SetClock(), list[object]().append, Deeds(), why=lambda *_: None, test=lambda _: True
+    )
     await board.open()
     async with anyio.create_task_group() as tasks:
         board.hear(raised())
