@@ -92,9 +92,7 @@ class Reception:
             *worker_resources(desks.workers, trail),
             *queue_resources(desks.queues, trail),
             *flower_resources(desks.flower, trail, show_tasks=settings.api.show_tasks, zone=desks.zone),
-            *schedule_resources(timetable.desk.reading, trail, clock),
-            *steering_resources(timetable.desk.reading, timetable.desk.changing, trail),
-            *dispatch_resources(timetable.handover, timetable.desk.reading),
+            *_schedule_resources(timetable, trail, clock),
             *audit_resources(make_trail_desk(settings, clock)),
             *settings_resources(Configuration(site)),
             *sending_resources(looks, is_served=settings.site.require_celery),
@@ -111,6 +109,7 @@ class Reception:
             inherited=inherited,
             tls=entrance.certificate,
             trusted=settings.api.trusted_proxies or (),
+            way=intake.spool.way,
         )
         self._local = LocalApi(settings.site.state_dir, resources, clock, emit, channels=channels)
 
@@ -132,3 +131,12 @@ class Reception:
     def behind_broker(self) -> list[Service]:
         """List what is opened after the broker."""
         return [self.line, self.tasks, self._watch, *self._lookout.services, self._local]
+
+
+def _schedule_resources(timetable: Timetable, trail: Trail, clock: Clock) -> tuple[Resource, ...]:
+    reading, changing = timetable.desk.reading, timetable.desk.changing
+    return (
+        *schedule_resources(reading, trail, clock),
+        *steering_resources(reading, changing, trail),
+        *dispatch_resources(timetable.handover, reading),
+    )

@@ -33,6 +33,7 @@ SHELLS = frozenset(
         "daemon.api.access.verifying",
         "daemon.api.certificate",
         "daemon.api.gate",
+        "daemon.api.turns",
         "daemon.api.handler",
         "daemon.api.live.broadcast",
         "daemon.api.live.reader",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +19,12 @@ from aiohttp import web
 from anyio.abc import TaskGroup
 
 from daemon.api.access.bounds import net_of
+from daemon.api.turns import Turns
 from daemon.clock import Clock
+from daemon.right_of_way import RightOfWay
 from daemon.sockets import BACKLOG
 
 HANDSHAKE_LIMIT_S = 10.0
-AT_ONCE = 1
-"""What has come over so many connections is handed on until the event loop's other work gets its turn: however many ask at the
-same moment, an occurrence or an acknowledgement waits for a few of them only."""
-
 WAITING_LIMIT_BYTES = 64 * 1024
 PAUSE_S = 0.1
 
@@ -95,7 +93,7 @@ class Connection(asyncio.Protocol):
             return
         self.waiting.append(data)
         if len(self.waiting) == 1:
-            self._gate.has_come(self)
+            self._gate.turns.has_come(self)
         elif sum(map(len, self.waiting)) >= WAITING_LIMIT_BYTES:
             self.hand_on()
 
@@ -133,8 +131,9 @@ class Connection(asyncio.Protocol):
 class Gate:
     """The connections of one listener."""
 
-    def __init__(self, clock: Clock, limits: Limits, is_exempt: Callable[[str], bool]) -> None:
-        """Begin with none."""
+    def __init__(self, clock: Clock, limits: Limits, is_exempt: Callable[[str], bool], way: RightOfWay) -> None:
+        """Begin with none; what they ask waits a moment for whoever takes ``way``."""
+        self.turns = Turns(way)
         self._clock = clock
         self._limits = limits
         self._is_exempt = is_exempt
@@ -142,8 +141,6 @@ class Gate:
         self._counts: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
         self._refused = 0
-        self._turns: deque[Connection] = deque()
-        self._given = 0
 
     # -- taking connections --------------------------------------------------------------------------------------------
 
@@ -247,25 +244,6 @@ class Gate:
     def __len__(self) -> int:
         """Count the connections that are no WebSockets."""
         return self._counts.total()
-
-    # -- turns ---------------------------------------------------------------------------------------------------------
-
-    def has_come(self, connection: Connection) -> None:
-        """Hand on what has come over a connection: now, or after others in a later turn of the event loop."""
-        if not self._given:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        if self._given < AT_ONCE:
-            self._given += 1
-            connection.hand_on()
-        else:
-            self._turns.append(connection)
-
-    def _next_turn(self) -> None:
-        self._given = min(len(self._turns), AT_ONCE)
-        if self._given:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        for _ in range(self._given):
-            self._turns.popleft().hand_on()
 
     # -- requests ------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from daemon.errors import ListenFailed
 from daemon.events import ApiListening, Warned
 from daemon.ports import Emit
 from daemon.public import Public, reason
+from daemon.right_of_way import RightOfWay
 from daemon.settings.values import Address
 from daemon.sockets import address_of, listen
 
@@ -52,8 +53,9 @@ class Api:
         tls: Certificate | None = None,
         trusted: Sequence[IPv4Network | IPv6Network] = (),
         limits: Limits | None = None,
+        way: RightOfWay | None = None,
     ) -> None:
-        """Keep the collaborators; nothing is bound here. Proxies that are trusted speak for many."""
+        """Keep the collaborators; nothing is bound here. Proxies that are trusted speak for many; requests give way to ``way``."""
         self._address = address
         self._resources = tuple(resources)
         self._channels = tuple(channels)
@@ -63,6 +65,7 @@ class Api:
         self._tls = tls
         self._trusted = tuple(trusted)
         self._limits = limits or Limits()
+        self._way = way or RightOfWay()
         self._gate: Gate | None = None
         self._taking: list[socket.socket] = []
         self._asked = anyio.Event()
@@ -80,7 +83,7 @@ class Api:
         if self._tls is not None:
             await to_thread.run_sync(self._tls.load)
         sockets = [one.dup() for one in self._inherited] or [listen(self._address, "api")]
-        self._gate = gate = Gate(self._clock, self._limits, self._is_exempt)
+        self._gate = gate = Gate(self._clock, self._limits, self._is_exempt, self._way)
         app = web.Application(middlewares=[gate.watching(), explain])
         self._serving.route(app, self._resources, self._channels)
         app.on_response_prepare.append(self._harden)

@@ -11,8 +11,11 @@ import anyio.lowlevel
 import pytest
 
 from daemon.api import gate as module
+from daemon.api import turns
 from daemon.api.gate import Connection, Gate, Limits
 from daemon.clock import SystemClock
+from daemon.right_of_way import RightOfWay
+from tests.support.publishing import until
 
 pytestmark = pytest.mark.anyio
 
@@ -49,8 +52,8 @@ def opened(gate: Gate, told: list[tuple[Inner, object]]) -> Connection:
     return connection
 
 
-def a_gate() -> Gate:
-    return Gate(SystemClock(), Limits(), lambda _: True)
+def a_gate(way: RightOfWay | None = None) -> Gate:
+    return Gate(SystemClock(), Limits(), lambda _: True, way or RightOfWay())
 
 
 async def test_in_each_turn_of_the_loop_a_few_are_handed_on_and_all_in_the_order_they_came() -> None:
@@ -58,12 +61,12 @@ async def test_in_each_turn_of_the_loop_a_few_are_handed_on_and_all_in_the_order
     connections = [opened(gate, told) for _ in range(20)]
     for connection in connections:
         connection.data_received(b"GET")
-    assert len(told) == module.AT_ONCE
+    assert len(told) == turns.AT_ONCE
     counts = [len(told)]
     while len(told) < len(connections):
         await anyio.lowlevel.checkpoint()
         counts.append(len(told))
-    assert max(later - earlier for earlier, later in pairwise(counts)) <= module.AT_ONCE
+    assert max(later - earlier for earlier, later in pairwise(counts)) <= turns.AT_ONCE
     assert [inner for inner, _ in told] == [connection.inner for connection in connections]
 
 
@@ -92,3 +95,58 @@ async def test_no_more_than_a_little_waits_for_a_turn() -> None:
         last.data_received(bytes(4096))
         assert sum(map(len, last.waiting)) < module.WAITING_LIMIT_BYTES
     assert any(inner is last.inner for inner, _ in told)
+
+
+# -- while a message is on its way to the disk -------------------------------------------------------------------------
+
+
+async def test_nothing_is_handed_on_while_a_message_is_on_its_way_and_all_in_order_once_it_is_there() -> None:
+    way, told = RightOfWay(), list[tuple[Inner, object]]()
+    gate = a_gate(way)
+    connections = [opened(gate, told) for _ in range(5)]
+    way.take()
+    for connection in connections:
+        connection.data_received(b"GET")
+    await anyio.lowlevel.checkpoint()
+    assert told == []
+    way.give()
+    while len(told) < len(connections):
+        await anyio.lowlevel.checkpoint()
+    assert [inner for inner, _ in told] == [connection.inner for connection in connections]
+
+
+async def test_where_messages_never_cease_to_come_a_few_are_handed_on_time_after_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_S", 0.001)
+    way, told = RightOfWay(), list[tuple[Inner, object]]()
+    gate = a_gate(way)
+    connections = [opened(gate, told) for _ in range(3 * turns.THEN)]
+    way.take()
+    for connection in connections:
+        connection.data_received(b"GET")
+    steps = [len(told)]
+    with anyio.fail_after(30):
+        while len(told) < len(connections):
+            await anyio.lowlevel.checkpoint()
+            if len(told) != steps[-1]:
+                steps.append(len(told))
+    assert [inner for inner, _ in told] == [connection.inner for connection in connections]
+    assert steps[0] == 0
+    assert max(later - earlier for earlier, later in pairwise(steps)) == turns.AT_ONCE
+
+
+async def test_a_connection_that_was_told_to_go_on_is_not_told_again_when_patience_would_have_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_S", 0.001)
+    way, told = RightOfWay(), list[tuple[Inner, object]]()
+    connection = opened(a_gate(way), told)
+    way.take()
+    connection.data_received(b"GET")
+    way.give()
+    way.take()
+    connection.data_received(b"NEXT")
+    await until(lambda: len(told) == 2)
+    way.give()
+    assert [what for _, what in told] == [b"GET", b"NEXT"]

@@ -60,6 +60,21 @@ async def test_what_waits_while_a_group_is_written_is_committed_as_one_group_and
     assert [answer.seq for answer in answers if isinstance(answer, Stored)] == list(range(1, 42))
 
 
+async def test_while_an_arrival_is_on_its_way_to_the_disk_it_has_the_right_of_way(tmp_path: Path) -> None:
+    gate = Gate("commit.before")
+    async with spooling(tmp_path, at=gate) as running:
+        taken = [running.spool.way.is_taken]
+        first = running.begin(arrival(adt("M0")))
+        taken.append(running.spool.way.is_taken)
+        await until(gate.reached.is_set)
+        rest = running.begin(*arrivals(40))
+        gate.opened.set()
+        taken.append(running.spool.way.is_taken)
+        await settled([*first, *rest])
+        taken.append(running.spool.way.is_taken)
+    assert taken == [False, True, True, False]
+
+
 async def test_a_group_is_bounded_in_rows_and_in_bytes(tmp_path: Path) -> None:
     gate = Gate("commit.before")
     async with spooling(tmp_path, at=gate) as running:

@@ -34,6 +34,7 @@ from daemon.hl7listener.spool.schema import connect
 from daemon.hl7listener.spool.writer import Writer
 from daemon.ports import Emit, FaultPoint, no_fault
 from daemon.public import Public
+from daemon.right_of_way import RightOfWay
 
 STOP_LIMIT_S = 30.0
 
@@ -82,6 +83,8 @@ class Spool:
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
         self._queued = self._arrived = 0
+        self.way = RightOfWay()
+        """Taken while arrivals are on their way to the disk."""
         self._gathered: list[Store] = []
         self._committed_at_s = 0.0
 
@@ -218,6 +221,7 @@ class Spool:
             return
         if not self._queued:
             self._committed_at_s = self._clock.monotonic_s()
+            self.way.take()
         self._queued += 1
         self._arrived += 1
         if not self._gathered:
@@ -311,6 +315,8 @@ class Spool:
                 self._takers[feed](rows)
         if group.answers:
             self._emit(Committed(len(group.answers), group.took_s))
+        if not self._queued:
+            self.way.give()
 
     def _pruned(self, count: int) -> None:
         self._emit(Pruned(count))
@@ -357,6 +363,7 @@ class Spool:
             elif isinstance(job, (Answered, Park)) and job.done is not None:
                 job.done(False)  # noqa: FBT003 - a callback with one meaning
         self._queued = 0
+        self.way.give()
         self._ended.set()
 
     def _failed(self, error: sqlite3.Error | OSError) -> SpoolFailed:
