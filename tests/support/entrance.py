@@ -15,14 +15,18 @@ import anyio
 from daemon.api import Api
 from daemon.api.access import Entrance
 from daemon.api.gate import Limits
-from daemon.api.http.resource import Channel, Resource
+from daemon.api.http.asked import Asked
+from daemon.api.http.caller import Capability, Role
+from daemon.api.http.resource import Channel, Line, Resource
 from daemon.clock import Clock, SystemClock
 from daemon.deeds import Deed
 from daemon.errors import AuditFailed
 from daemon.public import Public
 from daemon.settings.sections import Settings
+from tests.support.tokens import add_token
 
 LIMIT_S = 30.0
+PHI = frozenset((Capability.PHI,))
 
 
 class Kept:
@@ -119,6 +123,42 @@ class Browser:
         return self
 
 
+class Scene:
+    """Resources of each kind, which count."""
+
+    def __init__(self) -> None:
+        self.changed = 0
+
+    async def show(self, asked: Asked) -> Any:
+        return {"who": asked.caller.who, "adt": asked.caller.may_see("adt"), "lab": asked.caller.may_see("lab")}
+
+    async def change(self, asked: Asked) -> Any:
+        del asked
+        self.changed += 1
+        return {}
+
+    async def talk(self, asked: Asked, line: Line, found: Any) -> None:
+        del asked, found
+        await line.send(b'"open"')
+        while await line.receive() is not None:
+            pass
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        return (
+            Resource("GET", "/open", self.show, "o", "t", Role.NOBODY),
+            Resource("GET", "/seen", self.show, "s", "t"),
+            Resource("GET", "/contents", self.show, "c", "t", needs=PHI),
+            Resource("POST", "/changed", self.change, "c", "t", Role.OPERATOR),
+            Resource("POST", "/read", self.show, "r", "t", is_reading=True),
+            Resource("GET", "/metrics", self.show, "m", "t", Role.NOBODY),
+        )
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return (Channel("/ws", self.talk, "t", "t"),)
+
+
 @asynccontextmanager
 async def front_door(
     folder: Path,
@@ -165,3 +205,10 @@ async def front_door(
             tasks.cancel_scope.cancel()
     finally:
         await api.drain()
+
+
+async def known(door: Door, name: str = "anna", role: str = "operator", **more: Any) -> str:
+    """Add a token that the daemon has noticed."""
+    text = add_token(door.state_dir, name, role, **more)
+    await door.noticed()
+    return text

@@ -16,9 +16,12 @@ from daemon.hl7listener.feed import Feed
 from daemon.hl7listener.peers.peers import Peers, Tls
 from daemon.hl7listener.tls.doors import Doors
 from daemon.hl7listener.tls.keeper import CertificateKeeper
+from daemon.hl7listener.tls.terms import ClientCertificate
 from daemon.hl7listener.wire.server import Listener
 from daemon.settings.values import Address
+from daemon.trust_events import NodeRefused
 from tests.support.builders import framed
+from tests.support.certificates import Authority
 from tests.support.clock import SetClock
 from tests.support.feeds import feed
 from tests.support.spooling import LIMIT_S, Rig, spooling
@@ -30,6 +33,13 @@ def guarded_feed(tls: Tls | None = None, **peers: Any) -> Feed:
     """Make a feed on a port of the system's choice."""
     concepts = {name: peers.pop(name) for name in ("framing", "answering") if name in peers}
     return feed(peers=Peers(peers.pop("listen", (Address("127.0.0.1", 0),)), tls=tls, **peers), **concepts)
+
+
+def tls_of(own: tuple[Path, Path], authority: Authority | None = None, **values: object) -> Tls:
+    """Make a feed's TLS; with an authority, senders must show a certificate of it."""
+    if authority is not None:
+        values = {"authorities": authority.certificate, "client": ClientCertificate.REQUIRED, **values}
+    return Tls(own[0], own[1], **values)  # type: ignore[arg-type]
 
 
 class Guarded:
@@ -63,6 +73,10 @@ class Guarded:
         """Have a blocking client do something with the port, in a thread."""
         with anyio.fail_after(LIMIT_S):
             return await to_thread.run_sync(work, self.port)
+
+
+def refusals(rig: Guarded) -> list[object]:
+    return [event.reason for event in rig.told(NodeRefused)]
 
 
 @asynccontextmanager
