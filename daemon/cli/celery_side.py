@@ -57,7 +57,7 @@ def ask(site_file: Path, work: Callable[[Client, Site], Awaitable[T]], *, deed: 
     """
     site = load_or_exit(site_file)
     if deed is not None:
-        keep(site, deed)
+        keep(site, deed, may_lack=True)
     return anyio.run(_ask, site, work)
 
 

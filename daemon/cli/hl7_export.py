@@ -12,8 +12,9 @@ import click
 
 from daemon.cli.json_text import json_text
 from daemon.cli.message_lines import found_as_json
-from daemon.cli.message_selection import Filters, chosen, on_record, searching, selection_options, whoever
+from daemon.cli.message_selection import Filters, chosen, searching, selection_options, whoever
 from daemon.cli.options import load_or_exit, site_option
+from daemon.cli.recording import keep
 from daemon.cli.runtime_side import author_option, reason_option
 from daemon.deeds import Deed, DeedKind
 from daemon.hl7listener.deidentify import Deidentified, deidentify, site_secret
@@ -66,7 +67,7 @@ def export(
         form_of = "de-identified" if is_clean else "as they came"
         note = Public(f"{form_of}; {escaped(reason)}" if reason else form_of)
         about = numbered(one.seq for one in found)
-        on_record(site, Deed(DeedKind.MESSAGES_EXPORTED, whoever(author), about, count=len(found), note=note))
+        keep(site, Deed(DeedKind.MESSAGES_EXPORTED, whoever(author), about, count=len(found), note=note))
         written = left_out = 0
         with _new_file(out) as file:
             for message in _messages(search, [one.seq for one in found]):

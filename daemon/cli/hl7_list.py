@@ -10,9 +10,10 @@ import click
 from daemon.cli.celery_side import json_option
 from daemon.cli.json_text import json_text
 from daemon.cli.message_lines import COLUMNS, found_as_json, found_line
-from daemon.cli.message_selection import Filters, on_record, searching, selection_options, whoever
+from daemon.cli.message_selection import Filters, searching, selection_options, whoever
 from daemon.cli.options import load_or_exit, site_option
 from daemon.cli.output import print_table
+from daemon.cli.recording import keep
 from daemon.deeds import Deed, DeedKind
 from daemon.hl7listener.spool.query import State
 from daemon.public import Public, escaped
@@ -49,7 +50,7 @@ def quarantine(*, site_file: Path, filters: Filters, limit: int, before: int | N
 
 def _list(site: Site, filters: Filters, limit: int, before: int | None, *, as_json: bool) -> None:
     if filters.names_a_patient:
-        on_record(site, Deed(DeedKind.MESSAGES_SEARCHED, whoever(None), Public("messages of one patient")))
+        keep(site, Deed(DeedKind.MESSAGES_SEARCHED, whoever(None), Public("messages of one patient")))
     with searching(site) as search:
         page = search.find(filters.query, before_seq=before, limit=limit)
     if as_json:

@@ -13,8 +13,9 @@ import click
 from daemon.cli.celery_side import json_option, side_of
 from daemon.cli.json_text import json_text
 from daemon.cli.message_lines import ack_line, found_as_json, found_lines, segment_lines
-from daemon.cli.message_selection import on_record, searching, whoever
+from daemon.cli.message_selection import searching, whoever
 from daemon.cli.options import load_or_exit, site_option
+from daemon.cli.recording import keep
 from daemon.cli.runtime_side import author_option, reason_option
 from daemon.deeds import Deed, DeedKind
 from daemon.dispatch import open_site_client, standings
@@ -47,7 +48,7 @@ def show(
         deed = Deed(
             DeedKind.MESSAGE_REVEALED, whoever(author), Public(f"message {number}"), note=Public(escaped(reason))
         )
-        on_record(site, deed)
+        keep(site, deed)
     with searching(site) as search:
         message = search.message(number)
         copies = search.members(number) if message is not None else []

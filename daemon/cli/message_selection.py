@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from daemon.audit.trail_file import TrailFile, here
 from daemon.cli.options import duration_s, instant_us
 from daemon.cli.runtime_side import author_or_user
 from daemon.clock import SECOND_US, SystemClock
-from daemon.deeds import Deed
 from daemon.errors import SpoolFailed
 from daemon.hl7listener.spool.opening import FILE
 from daemon.hl7listener.spool.query import Found, Query, State
@@ -152,16 +149,6 @@ def chosen(search: Search, filters: Filters, *, most: int) -> list[Found]:
         for one in reversed(gathered)
         if one.state is not State.BATCH and not (Flag.REPLAY in one.flags and one.origin_seq in meant)
     ]
-
-
-def on_record(site: Site, deed: Deed) -> None:
-    """Write down that someone sees what is a patient's, before they do.
-
-    Raises:
-        AuditFailed: it could not be written; then nothing may be shown.
-    """
-    folder: Path = site.settings.site.state_dir
-    TrailFile(folder, here(site.settings.site.name), site.settings.audit).append([deed], SystemClock().now_us())
 
 
 def whoever(author: str | None) -> Public:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,8 +17,9 @@ from daemon.clock import SystemClock, instant
 from daemon.deeds import DeedKind
 from daemon.dispatch import Client, QueuedMessage, QueueRow, TaskUncertain, list_queues, site_queues
 from daemon.errors import BrokerDown
+from daemon.health import sent_items
 from daemon.plural import counted
-from daemon.public import Public, escaped
+from daemon.public import escaped
 from daemon.site import Site
 
 EXIT_NO = 1
@@ -49,7 +49,7 @@ def list_command(*, site_file: Path, timeout: str, as_json: bool) -> None:
 
     async def work(client: Client, site: Site) -> tuple[list[QueueRow], bool]:
         now = instant(SystemClock().now_us())
-        return await list_queues(client, site_queues(client, _items(site)), now=now, timeout_s=timeout_s)
+        return await list_queues(client, site_queues(client, sent_items(site)), now=now, timeout_s=timeout_s)
 
     rows, is_complete = ask(site_file, work)
     if as_json:
@@ -170,15 +170,6 @@ def move(*, site_file: Path, name: str, to: str, count: int | None, yes: bool, a
     if left:
         click.echo(f"{counted(left, 'message')} cannot be read and {'stays' if left == 1 else 'stay'}", err=True)
         raise click.exceptions.Exit(EXIT_NO)
-
-
-def _items(site: Site) -> Iterator[tuple[str, str | None]]:
-    for entry in site.entries:
-        yield entry.task, entry.queue
-    for feed in site.feeds:
-        for route in feed.routing.routes:
-            for queue in route.queues:
-                yield route.task or Public(""), queue
 
 
 def _peeked(one: QueuedMessage) -> dict[str, str | int | None]:

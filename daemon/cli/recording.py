@@ -1,4 +1,4 @@
-"""What a command does on its own, past the daemon, is kept in the audit trail of this machine first."""
+"""What a command does or shows on its own, past the daemon, is kept in the audit trail of this machine first."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ def deed(kind: DeedKind, about: object, who: str, reason: str = "", after: objec
     return Deed(kind, _shown(who), _shown(about), note=_shown(reason), role=ROLE, after=_shown(after))
 
 
-def keep(site: Site, one: Deed) -> None:
-    """Keep a deed on disk. Where no daemon of the site has ever run there is no trail, and the change bears its author alone.
+def keep(site: Site, one: Deed, *, may_lack: bool = False) -> None:
+    """Keep a deed on disk, before it is done.
+
+    Where no daemon of the site has ever run there is no trail; with ``may_lack`` a change then bears its author alone.
 
     Raises:
-        AuditFailed: there is one, and it cannot be written; then nothing may be done.
+        AuditFailed: it is not written; then nothing may be done or shown.
     """
     settings = site.settings
     folder = settings.site.state_dir
-    if folder.is_dir():
-        append_deed(folder, settings.site.name, one, SystemClock().now_us(), settings.audit)
-        hand_over(folder, "audit.log", "audit.lock")
+    if may_lack and not folder.is_dir():
+        return
+    append_deed(folder, settings.site.name, one, SystemClock().now_us(), settings.audit)
+    hand_over(folder, "audit.log", "audit.lock")
 
 
 def _shown(value: Any) -> Public:

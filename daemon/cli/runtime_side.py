@@ -71,7 +71,7 @@ def at_desk(
     """
     site = load_or_exit(site_file)
     if deed is not None:
-        keep(site, deed)
+        keep(site, deed, may_lack=True)
     return anyio.run(desk_of, site, work)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import orjson
 
-from daemon.audit import append_deed
 from daemon.cli.options import duration_s, load_or_exit, site_option
 from daemon.cli.output import ago, print_table
+from daemon.cli.recording import keep
 from daemon.cli.runtime_side import author_or_user, utc
 from daemon.clock import SECOND_US, SystemClock
 from daemon.deeds import Deed, DeedKind
@@ -69,7 +69,7 @@ def add(
     made = Token(token_id, Public(name), Role[role.upper()], digest, now_us, by, capabilities, chosen, expires_us)
     rights = rights_of(role, words, chosen)
     deed = Deed(DeedKind.TOKEN_ADDED, by, made.name, note=Public(escaped(reason[:255])), after=rights)
-    TokenFile(site.settings.site.state_dir).add(made, before=lambda: _record(site, deed))
+    TokenFile(site.settings.site.state_dir).add(made, before=lambda: keep(site, deed))
     _hand_over(site)
     click.echo(text)
     click.echo("this is shown once; keep it where secrets are kept", err=True)
@@ -141,7 +141,7 @@ def remove(*, site_file: Path, name: str, reason: str) -> None:
 
     def before(one: Token) -> None:
         rights = rights_of(one.role.word, frozenset(capability.value for capability in one.capabilities), one.feeds)
-        _record(site, Deed(DeedKind.TOKEN_REMOVED, by, one.name, note=note, before=rights))
+        keep(site, Deed(DeedKind.TOKEN_REMOVED, by, one.name, note=note, before=rights))
 
     found = TokenFile(site.settings.site.state_dir).remove(name, before=before)
     _hand_over(site)
@@ -159,9 +159,4 @@ def _feeds(site: Site, text: str) -> frozenset[str] | None:
 
 
 def _hand_over(site: Site) -> None:
-    hand_over(site.settings.site.state_dir, "tokens.json", "tokens.lock", "audit.log", "audit.lock")
-
-
-def _record(site: Site, deed: Deed) -> None:
-    settings = site.settings
-    append_deed(settings.site.state_dir, settings.site.name, deed, SystemClock().now_us(), settings.audit)
+    hand_over(site.settings.site.state_dir, "tokens.json", "tokens.lock")

@@ -25,11 +25,3 @@ class Switches:
     residency: bool = False
     worker_labels: bool = False
     labels_limit: int = LABELS_LIMIT
-
-    @property
-    def shows_tasks(self) -> bool:
-        """Say whether anything of single tasks is counted."""
-        return self.celery_exporter or self.flower or self.residency
-
-
-EVERYTHING = Switches(flower=True, residency=True, worker_labels=True)

@@ -22,6 +22,7 @@ from daemon.api.http.caller import Role
 from daemon.api.http.resource import Channel, Line, Resource
 from daemon.api_events import RequestDenied
 from daemon.events import RequestCrashed, Warned
+from tests.support.clock import SetClock
 from tests.support.entrance import Door, front_door
 from tests.support.tokens import add_token
 
@@ -491,17 +492,26 @@ async def test_a_flood_of_pings_disturbs_nobody(door: Door) -> None:
     writer.transport.abort()
 
 
-async def test_open_sockets_do_not_count_as_connections_that_wait(door: Door) -> None:
-    text = add_token(door.state_dir, "many")
-    await door.noticed()
-    headers = {"Authorization": f"Bearer {text}"}
-    open_ = [await door.http.ws_connect(f"{door.url}/ws", headers=headers) for _ in range(QUICK.connections + 20)]
-    await anyio.sleep(QUICK.head_s + 1.2)  # longer than a connection may be idle, and one look of the gate
-    for one in open_:
-        await one.send_str("a")
-        assert await one.receive_str(timeout=LIMIT_S) == "a"
-    for one in open_:
-        await one.close()
+async def test_open_sockets_do_not_count_as_connections_that_wait(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with front_door(tmp_path, RESOURCES, CHANNELS, clock=clock, limits=QUICK) as door:
+        text = add_token(door.state_dir, "many")
+        await door.noticed()
+        headers = {"Authorization": f"Bearer {text}"}
+        open_ = [await door.http.ws_connect(f"{door.url}/ws", headers=headers) for _ in range(QUICK.connections + 20)]
+        address = door.api.addresses[0]
+        idle, writer = await asyncio.open_connection(address.host, address.port)
+        await until(lambda: len(gate_of(door)) == 1)
+        clock.advance(QUICK.head_s + QUICK.idle_s)
+        door.api.look()
+        assert await idle.read(1) == b""  # the gate has looked, and the time is over
+        writer.close()
+        for one in open_:
+            await one.send_str("a")
+            assert await one.receive_str(timeout=LIMIT_S) == "a"
+        for one in open_:
+            await one.close()
+        assert (await door.ask("/things/a")).status == 200
 
 
 async def test_too_many_sockets_are_refused(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,8 @@ class Scene:
     async def check(self, asked: Asked) -> Any:
         if asked.parts["name"] == "absent":
             raise NotThere("no such thing")
+        if asked.parts["name"] == "broken":
+            raise KeyError(MARKER)
         return asked.parts["name"]
 
     async def talk(self, asked: Asked, line: Line, found: Any) -> None:
@@ -219,13 +221,16 @@ async def test_a_socket_talks_until_its_reader_goes() -> None:
 
 async def test_what_may_not_be_talked_about_is_refused_before_the_upgrade() -> None:
     async with Scene().open() as api:
-        for path, caller, status in (("/ws/absent", "viewer", 404), ("/ws/a", "", 401)):
+        for path, caller, status in (("/ws/absent", "viewer", 404), ("/ws/a", "", 401), ("/ws/broken", "viewer", 500)):
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 async with api.line(path, caller=caller):
                     pass
             assert refused.value.status == status
         plain = await api.ask("/ws/a")
         assert (plain.status, plain.body["code"]) == (400, "bad-request")
+        [crashed] = [one for one in api.told if isinstance(one, RequestCrashed)]
+        assert crashed.asked == "WS /ws/{name}"
+        assert MARKER not in repr(api.told)
 
 
 async def test_a_bug_ends_the_socket_alone_and_says_nothing_of_it() -> None:

@@ -17,6 +17,7 @@ from daemon.api.http import serving as handlers
 from daemon.api.http.asked import Asked, Body
 from daemon.api.http.resource import Resource
 from daemon.api.local import SOCKET, LocalApi, service
+from daemon.api_events import RequestAnswered
 from daemon.clock import SystemClock
 from daemon.events import RequestCrashed
 from tests.support.builders import MARKER
@@ -137,6 +138,7 @@ async def test_more_than_so_many_requests_at_once_are_sent_away(
                 await anyio.sleep(0.005)
         status, problem = await served.ask(get("/fine"))
         assert (status, problem["code"]) == (503, "too-many-requests")
+        assert [one.status for one in served.told if isinstance(one, RequestAnswered)] == [503]
         served.gate.set()
         with anyio.fail_after(LIMIT_S):
             while (await served.ask(get("/fine")))[0] != 200:  # noqa: ASYNC110 - over a socket

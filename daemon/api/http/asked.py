@@ -98,6 +98,3 @@ class Asked:
 def named(text: str) -> Public:
     """Take a name or a reason that an authenticated caller wrote as something to be shown: one line, cut at 255 characters."""
     return Public(escaped(text[:SHOWN_LIMIT]))
-
-
-NO_PARTS: Mapping[str, Any] = {}

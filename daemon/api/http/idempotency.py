@@ -32,24 +32,34 @@ class KeyInUse(NotNow):
     code = "idempotency-key-in-use"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    print: bytes
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     print: bytes
     at_s: float
-    answer: Answer | None = None
+    answer: Answer
 
     @property
     def size_bytes(self) -> int:
-        return len(self.answer.body) if self.answer is not None and isinstance(self.answer.body, bytes) else 0
+        return len(self.answer.body) if isinstance(self.answer.body, bytes) else 0
 
 
 class Idempotency:
-    """Remembers creations by caller and key. Not for use from several threads."""
+    """Remembers creations by caller and key. Not for use from several threads.
+
+    Those that are not answered yet are never forgotten; how many there are is bounded by how many requests are.
+    """
 
     def __init__(self, *, keys_limit: int = KEYS_LIMIT, limit_bytes: int = KEPT_LIMIT_BYTES) -> None:
         """Remember nothing yet."""
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
+        self._under_way: dict[tuple[str, str], _UnderWay] = {}
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._keys_limit = keys_limit
 
@@ -61,36 +71,33 @@ class Idempotency:
             KeyInUse: the first one is not answered yet.
         """
         self._forget(now_s)
-        print_ = sha256(request).digest()
-        kept = self._kept.get((who, key))
+        name, print_ = (who, key), sha256(request).digest()
+        kept = self._kept.get(name) or self._under_way.get(name)
         if kept is None:
-            self._kept[who, key] = _Kept(print_, now_s)
+            self._under_way[name] = _UnderWay(print_, now_s)
             return None
         if kept.print != print_:
             message = "this Idempotency-Key came with another request"
             raise KeyReused(message, hint="draw a new key for each creation")
-        if kept.answer is None:
+        if isinstance(kept, _UnderWay):
             message = "the first request under this Idempotency-Key is not answered yet"
             raise KeyInUse(message)
         return kept.answer
 
     def end(self, who: str, key: str, answer: Answer | None) -> None:
         """Keep what was answered, its body as bytes; ``None``: nothing came of it, and it may be tried again."""
-        kept = self._kept.get((who, key))
-        if kept is None:
+        begun = self._under_way.pop((who, key), None)
+        if begun is None or answer is None:
             return
-        if answer is None:
-            del self._kept[who, key]
-        else:
-            kept.answer = answer
-            self._size_bytes += kept.size_bytes
-            while self._size_bytes > self._limit_bytes:
-                self._drop(next(iter(self._kept)))
+        self._kept[who, key] = kept = _Kept(begun.print, begun.at_s, answer)
+        self._size_bytes += kept.size_bytes
+        while self._size_bytes > self._limit_bytes or len(self._kept) > self._keys_limit:
+            self._drop(next(iter(self._kept)))
 
     def _forget(self, now_s: float) -> None:
         while self._kept:
             name, eldest = next(iter(self._kept.items()))
-            if now_s - eldest.at_s < KEPT_S and len(self._kept) < self._keys_limit:
+            if now_s - eldest.at_s < KEPT_S:
                 return
             self._drop(name)
 

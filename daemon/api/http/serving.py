@@ -93,12 +93,13 @@ class Serving:
         async def answer(request: web.Request) -> web.StreamResponse:
             began_s = self._clock.monotonic_s()
             if len(self.busy) >= self._requests_limit:
-                return refusal(Crowded("too much is asked at once"))
-            self.busy.add(request.protocol)
-            try:
-                found = await self._answered(resource, request, route)
-            finally:
-                self.busy.discard(request.protocol)
+                found: web.StreamResponse = refusal(Crowded("too much is asked at once"))
+            else:
+                self.busy.add(request.protocol)
+                try:
+                    found = await self._answered(resource, request, route)
+                finally:
+                    self.busy.discard(request.protocol)
             self._emit(RequestAnswered(method, route, found.status, self._clock.monotonic_s() - began_s))
             return found
 
@@ -109,16 +110,19 @@ class Serving:
             caller = await self._admitted(resource, request, route)
             asked = await read_asked(resource, request, caller)
             return response(await self._handled(resource, request, asked), request)
-        except DeskRefused as refused:
-            return refusal(refused)
-        except DaemonError as error:
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), error.hint)
         except web.HTTPException:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours ends this request alone
-            asked_for = Public(f"{resource.method} {resource.path}")
-            self._emit(RequestCrashed(asked_for, reason(error), frames(error)))
-            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "a bug of ours; the daemon's log says where")
+        except Exception as error:  # noqa: BLE001 - whatever it is ends this request alone
+            return self._explained(error, Public(f"{resource.method} {resource.path}"))
+
+    def _explained(self, error: Exception, asked_for: Public) -> web.Response:
+        """Tell a caller what became of a request: refused, not to be had now, or a bug of ours."""
+        if isinstance(error, DeskRefused):
+            return refusal(error)
+        if isinstance(error, DaemonError):
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), error.hint)
+        self._emit(RequestCrashed(asked_for, reason(error), frames(error)))
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "a bug of ours; the daemon's log says where")
 
     async def _admitted(self, wanted: Resource | Channel, request: web.Request, route: Public) -> Caller:
         is_safe = isinstance(wanted, Channel) or wanted.is_safe
@@ -167,10 +171,8 @@ class Serving:
                 query = read_query(channel.query, request.query.items())
                 asked = Asked(caller, dict(request.match_info), query)
                 found = await channel.check(asked) if channel.check is not None else None
-            except DeskRefused as refused:
-                return refusal(refused)
-            except DaemonError as error:
-                return _problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), error.hint)
+            except Exception as error:  # noqa: BLE001 - whatever it is ends this request alone
+                return self._explained(error, Public(f"WS {channel.path}"))
             return await self._talked(channel, request, asked, found)
 
         return talk

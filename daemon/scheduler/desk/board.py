@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import anyio
 import anyio.lowlevel
@@ -44,14 +43,6 @@ WORK = 40
 """How many looks at an entry take as long as making one."""
 
 BROKER_LIMIT_S = 5.0
-
-
-class Horizons(Protocol):
-    """A store that also gives what the broker remembers of entries."""
-
-    async def horizons(self, ids: list[str]) -> Mapping[str, str]:
-        """Read horizons; absent ones are missing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

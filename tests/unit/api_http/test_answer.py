@@ -111,6 +111,18 @@ def test_creations_are_forgotten_after_a_day_and_beyond_a_number() -> None:
     assert kept.begin("a", "4", b"x", 4 + KEPT_S) is None
 
 
+def test_a_creation_that_is_under_way_is_known_however_many_come_meanwhile() -> None:
+    kept = Idempotency(keys_limit=3, limit_bytes=25)
+    assert kept.begin("a", "slow", b"x", 0.0) is None
+    for number in range(10):
+        assert kept.begin("a", str(number), b"x", number) is None
+        kept.end("a", str(number), Answer(b"0123456789"))
+    with pytest.raises(KeyInUse):
+        kept.begin("a", "slow", b"x", KEPT_S + 1)
+    kept.end("a", "slow", Answer(b"0"))
+    assert kept.begin("a", "slow", b"x", 10.0) == Answer(b"0")
+
+
 def test_the_eldest_answers_go_when_all_together_are_too_long() -> None:
     kept = Idempotency(limit_bytes=25)
     for key in ("a", "b", "c"):

@@ -5,8 +5,6 @@ import { signal, useSignal } from "./signal.js";
 const here = () => ({ path: location.pathname, query: Object.fromEntries(new URLSearchParams(location.search)) });
 
 export const place = signal(here());
-/** Functions that may hold somebody back who is about to leave: return a sentence, or nothing. */
-export const leaving = new Set();
 
 addEventListener("popstate", () => place.set(here()));
 
