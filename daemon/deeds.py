@@ -46,6 +46,8 @@ class DeedKind(Enum):
     TASK_REVEALED = "task-revealed"
     """Arguments, result or failure of a task were shown."""
     QUEUE_PURGED = "queue-purged"
+    QUEUE_MOVED = "queue-moved"
+    """Messages were put at the end of another queue."""
     QUEUE_RESTORED = "queue-restored"
     QUEUE_REVEALED = "queue-revealed"
     WORKER_COMMANDED = "worker-commanded"

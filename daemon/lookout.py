@@ -145,7 +145,7 @@ class Lookout:
         today = instant(self._clock.now_us()).astimezone(zone).date()
         since_us = microseconds(datetime.combine(today, time(), zone))
         found = await anyio.to_thread.run_sync(day_counts, self._settings.site.state_dir, since_us)
-        return None if found is None else OccurrencesCard(*found, planned=None)
+        return None if found is None else OccurrencesCard(*found)
 
     # -- alerts --------------------------------------------------------------------------------------------------------
 

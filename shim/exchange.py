@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 
 @contextmanager
@@ -27,6 +28,15 @@ def guarded(connection: AbstractConnection) -> Iterator[None]:
             raise
         message = "closed while it was in use"
         raise RedisConnectionError(message) from None
+
+
+async def is_stale(connection: AbstractConnection) -> bool:
+    """Say whether an idle connection is of no use: the server has closed it, or sent what nobody asked for."""
+    try:
+        with guarded(connection):
+            return await connection.can_read()
+    except (RedisError, OSError):
+        return True
 
 
 async def read(connection: AbstractConnection, *, timeout_s: float | None = None) -> Any:

@@ -24,7 +24,7 @@ from shim.broker_facts import BrokerFacts, parse_info
 from shim.broker_url import BrokerUrl
 from shim.connector import HINTS, Connector, code_of
 from shim.errors import BrokerRefused, PublishUncertain, RequestInvalid
-from shim.exchange import read, write
+from shim.exchange import is_stale, read, write
 
 Reply: TypeAlias = Any
 """What a server answers: bytes, integers, lists of them, or None. Narrowed by each caller."""
@@ -89,6 +89,11 @@ class Link:
     async def _connected(self) -> AbstractConnection:
         now_s = asyncio.get_running_loop().time()
         connection = self._connection
+        if connection is not None and connection.is_connected and await is_stale(connection):
+            await (
+                self.close()
+            )  # a server that was restarted meanwhile is there again, and nothing was sent to the old one
+            connection = None
         if connection is not None and connection.is_connected:
             if not self.url.sentinels or now_s - self._checked_at_s < MASTER_CHECK_S:
                 return connection

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from daemon.cli.options import duration_s, instant_us
+from daemon.cli.recording import shown
 from daemon.cli.runtime_side import author_or_user
 from daemon.clock import SECOND_US, SystemClock
 from daemon.errors import SpoolFailed
@@ -153,4 +154,4 @@ def chosen(search: Search, filters: Filters, *, most: int) -> list[Found]:
 
 def whoever(author: str | None) -> Public:
     """Give who runs the command, for the record."""
-    return Public(author_or_user(author))
+    return shown(author_or_user(author))

@@ -162,7 +162,7 @@ def move(*, site_file: Path, name: str, to: str, count: int | None, yes: bool, a
         moved = await client.queues.move(name, to, count=count)
         return moved.count, moved.left
 
-    told = deed(DeedKind.QUEUE_PURGED, name, author_or_user(None), after=f"moved to {to}")
+    told = deed(DeedKind.QUEUE_MOVED, name, author_or_user(None), after=f"moved to {to}")
     done, left = ask(site_file, work, deed=told)
     click.echo(f"{counted(done, 'message')} moved from {name} to {to}", err=True)
     if as_json:

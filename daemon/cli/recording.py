@@ -18,7 +18,7 @@ ROLE = Public("command")
 
 def deed(kind: DeedKind, about: object, who: str, reason: str = "", after: object = "") -> Deed:
     """Write down what a command is about to do; names and settings, never arguments or contents."""
-    return Deed(kind, _shown(who), _shown(about), note=_shown(reason), role=ROLE, after=_shown(after))
+    return Deed(kind, shown(who), shown(about), note=shown(reason), role=ROLE, after=shown(after))
 
 
 def keep(site: Site, one: Deed, *, may_lack: bool = False) -> None:
@@ -37,5 +37,6 @@ def keep(site: Site, one: Deed, *, may_lack: bool = False) -> None:
     hand_over(folder, "audit.log", "audit.lock")
 
 
-def _shown(value: Any) -> Public:
+def shown(value: Any) -> Public:
+    """Make text of a command's caller fit for the record: cut, and without what would be a line of its own."""
     return Public(escaped(str(value)[:TEXT_LIMIT]))

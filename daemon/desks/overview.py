@@ -43,13 +43,12 @@ class BrokerCard:
 
 @dataclass(frozen=True, slots=True)
 class OccurrencesCard:
-    """The occurrences of the day in the site's zone: done, done late, missed, failed, and still to come (``None``: not counted)."""
+    """The occurrences of the day in the site's zone: done, done late, missed, failed."""
 
     done: int
     late: int
     missed: int
     failed: int
-    planned: int | None
 
 
 @dataclass(frozen=True, slots=True)

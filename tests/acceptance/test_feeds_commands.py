@@ -88,6 +88,18 @@ def test_a_feed_is_listed_with_what_it_did(site: Path, daemon: DaemonProcess) ->
     daemon.wait_metric(detail["kinds"]["ADT"], "carillon_feed_messages_total", feed="adt", type="ADT")
 
 
+def test_what_came_in_the_last_hour_is_known_after_a_restart(tmp_path: Path) -> None:
+    site = write_site(tmp_path, site_text(feeds=FEEDS))
+    with DaemonProcess(site) as first:
+        first.ready()
+        assert [answered(first.port(), f"R{number}") for number in range(3)] == ["AA"] * 3
+        assert row(site)["last_hour"] == 3
+        assert first.terminate() == 0
+    with DaemonProcess(site) as second:
+        second.ready()
+        assert row(site)["last_hour"] == sum(feeds(site, "show", "adt", "--json")["minutes"]) == 3
+
+
 def test_a_paused_feed_leaves_its_senders_waiting_until_it_is_resumed(site: Path, daemon: DaemonProcess) -> None:
     with Peer(daemon.port()) as sender:
         sender.send(framed(adt("P1")))

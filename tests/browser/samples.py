@@ -283,7 +283,7 @@ def overview(**more: Any) -> dict[str, Any]:
             "feeds": {"total": 3, "up": 3, "paused": 0, "last_hour": 412, "waiting": 0, "oldest_s": 0.0},
             "spool": {"is_accepting": True, "is_full": False, "free_bytes": 96_000_000_000, "lasts_s": None},
             "broker": {"is_up": True, "address": "redis://127.0.0.1:6379/0", "since_at": None},
-            "occurrences": {"done": 812, "late": 9, "missed": 1, "failed": 0, "planned": 376},
+            "occurrences": {"done": 812, "late": 9, "missed": 1, "failed": 0},
             "queues": {"total": 3, "waiting": 37, "oldest_s": 41.0, "without_consumer": ["llm"]},
             "workers": {"online": 3, "offline": 1, "active": 2, "slots": 7},
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -26,6 +27,11 @@ from tests.support.publishing import (
 from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
+
+
+def has_left(valkey: ValkeyServer, number: int) -> bool:
+    """Say whether a server knows a client no more."""
+    return all(int(one["id"]) != number for one in valkey.client.client_list())
 
 
 # -- the link ----------------------------------------------------------------------------------------------------------
@@ -112,6 +118,16 @@ async def test_closing_the_link_ends_the_call_under_way_and_a_later_call_opens_i
         assert len(ended) == 1
         proxy.thaw()
         assert await link.call("ECHO", "again") == b"again"
+
+
+async def test_a_connection_that_was_closed_while_it_was_idle_is_not_used_again(valkey: ValkeyServer) -> None:
+    async with linked(valkey.url) as link:
+        for _ in range(3):
+            number = await link.call("CLIENT", "ID")
+            assert valkey.client.client_kill_filter(_id=number) == 1
+            await until(partial(has_left, valkey, number))
+            await anyio.wait_all_tasks_blocked()
+            assert await link.call("PING") == b"PONG"
 
 
 async def test_closing_a_link_that_was_never_opened_or_is_closed_does_nothing(valkey: ValkeyServer) -> None:

@@ -157,7 +157,7 @@ class _Steering:
         if wanted.dry_run:
             return planned
         confirm(wanted.confirm, name)
-        await self._audit.record(_deed(asked, DeedKind.QUEUE_PURGED, wanted.reason, planned.what))
+        await self._audit.record(_deed(asked, DeedKind.QUEUE_MOVED, wanted.reason, planned.what))
         return await self._desk.move(name, wanted.to, wanted.count, is_dry=False)
 
     async def hold(self, asked: Asked) -> Any:

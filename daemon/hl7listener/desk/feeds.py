@@ -17,7 +17,7 @@ from daemon.hl7listener.desk.pause_file import FILE, PauseFile
 from daemon.hl7listener.desk.pauses import in_force, next_end_us
 from daemon.hl7listener.desk.standing import Circumstances, standing
 from daemon.hl7listener.feed import Feed
-from daemon.hl7listener.watch.tally import Tallies, rates
+from daemon.hl7listener.watch.tally import Tallies
 from daemon.hl7listener.watch.traffic import QUARTERS_OF_A_DAY, FeedTraffic, span_of
 from daemon.hl7listener.wire.feed_host import ConnectionSeen
 from daemon.hl7listener.wire.server import Listener
@@ -154,7 +154,7 @@ class Desk:
             row=self._row(feed),
             connections=[_connection_row(seen) for seen in self._listener.connections(feed.name)],
             deviations=[deviation_row(seen) for seen in self._listener.report(feed.name).deviations],
-            minutes=tally.minutes.last(self._clock.now_us()),
+            minutes=self._traffic[name].last_hour(self._clock.now_us()),
             quarantined=dict(tally.quarantined),
             refused=dict(tally.refused),
             gone=dict(tally.gone),
@@ -193,7 +193,7 @@ class Desk:
             )
         )
         now_us, usual_us = self._clock.now_us(), self._worries.usual_us(name)
-        rate = rates(tally, now_us)
+        minutes = self._traffic[name].last_hour(now_us)
         return FeedRow(
             name=feed.name,
             state=state,
@@ -201,8 +201,8 @@ class Desk:
             is_tls=feed.peers.tls is not None,
             connections=len(self._listener.connections(feed.name)),
             last_us=tally.last_us or None,
-            last_minute=rate.last_minute,
-            last_hour=rate.last_hour,
+            last_minute=minutes[-2],
+            last_hour=sum(minutes),
             p50_s=tally.latencies.quantile_s(0.5),
             p99_s=tally.latencies.quantile_s(0.99),
             codes=dict(tally.codes),

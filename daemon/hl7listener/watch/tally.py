@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from daemon import events, feed_events
 from daemon.clock import SECOND_US
@@ -165,19 +165,6 @@ class Tallies:
         if self.heard is not None and (now_us - last_us >= SECOND_US or now_us // HOUR_US != last_us // HOUR_US):
             self.heard(event.feed, last_us, now_us)
         tally.last_us = now_us
-
-
-class Rates(NamedTuple):
-    """What a feed's last hour comes to."""
-
-    last_minute: int
-    last_hour: int
-
-
-def rates(tally: FeedTally, now_us: int) -> Rates:
-    """Read the rates: of the last whole minute, and of the hour."""
-    minutes = tally.minutes.last(now_us)
-    return Rates(minutes[-2], sum(minutes))
 
 
 def _quarantined(tally: FeedTally, event: feed_events.Quarantined) -> None:

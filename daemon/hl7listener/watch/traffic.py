@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from daemon.clock import SECOND_US
 
 MINUTE_US, QUARTER_US = 60 * SECOND_US, 900 * SECOND_US
-DAY_MINUTES, FORTNIGHT_QUARTERS = 1440, 1344
+HOUR_MINUTES, DAY_MINUTES, FORTNIGHT_QUARTERS = 60, 1440, 1344
 QUARTERS_OF_A_DAY = 96
 _NEGATIVE = ("E", "R")
 
@@ -78,6 +78,10 @@ class FeedTraffic:
             Ring(QUARTER_US, FORTNIGHT_QUARTERS),
             Ring(QUARTER_US, FORTNIGHT_QUARTERS),
         )
+
+    def last_hour(self, now_us: int) -> list[int]:
+        """Give the messages of the last hour by the minute, the oldest first, the present one last."""
+        return self.minutes.last(now_us, HOUR_MINUTES)
 
     @property
     def _rings(self) -> Mapping[str, Ring]:

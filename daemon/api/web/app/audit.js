@@ -15,7 +15,7 @@ import { toast } from "./toast.js";
 import { request } from "./api.js";
 
 const KINDS = ["message-revealed", "messages-searched", "messages-replayed", "messages-exported", "task-revealed", "queue-revealed", "entry-changed", "entry-paused", "entry-resumed", "entry-run", "schedule-held", "schedule-released", "feed-paused", "feed-resumed",
-  "task-sent", "task-revoked", "queue-purged", "queue-restored", "worker-commanded", "alert-silenced", "token-added", "token-removed", "signed-in", "sign-in-refused", "access-refused", "node-refused", "daemon-started", "daemon-stopped"];
+  "task-sent", "task-revoked", "queue-purged", "queue-moved", "queue-restored", "worker-commanded", "alert-silenced", "token-added", "token-removed", "signed-in", "sign-in-refused", "access-refused", "node-refused", "daemon-started", "daemon-stopped"];
 const NAMES = ["who", "kind", "about", "text"];
 
 export function Audit() {

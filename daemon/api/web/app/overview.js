@@ -34,7 +34,6 @@ function Card({ title, to, tone = "ok", big, children }) {
   return html`<${Link} to=${to} class=${classes("card", tone !== "ok" && `edge-${tone}`)}><h2>${title}</h2><span class="big">${big}</span><span class="small-lines">${children}</span><//>`;
 }
 
-const known = (value) => value !== null && value !== undefined;
 const bad = (is, text) => html`<span class=${is ? "tone-bad" : undefined}>${text}</span>`;
 const Unknown = ({ title, to }) => html`<${Card} title=${title} to=${to} tone="quiet" big="–">cannot be asked now<//>`;
 
@@ -47,7 +46,7 @@ function Cards({ cards }) {
       ${count(feeds.last_hour)} messages in the last hour<br />${feeds.waiting ? html`${count(feeds.waiting)} waiting, oldest ${span(feeds.oldest_s)}` : "none waiting"}${feeds.paused > 0 && `, ${feeds.paused} paused`}
     <//>
     ${occurrences ? html`<${Card} title="Occurrences today" to="/schedules" tone=${occurrences.missed || occurrences.failed ? "bad" : occurrences.late ? "late" : "ok"} big=${`${count(occurrences.done)} done`}>
-      ${bad(occurrences.missed, `${count(occurrences.missed)} missed`)}, ${bad(occurrences.failed, `${count(occurrences.failed)} failed`)}, ${count(occurrences.late)} late<br />${[known(occurrences.planned) && `${count(occurrences.planned)} to come`, onTime !== null && `${percent(onTime)} on time`].filter(Boolean).join(", ")}
+      ${bad(occurrences.missed, `${count(occurrences.missed)} missed`)}, ${bad(occurrences.failed, `${count(occurrences.failed)} failed`)}, ${count(occurrences.late)} late<br />${onTime !== null && `${percent(onTime)} on time`}
     <//>` : html`<${Unknown} title="Occurrences today" to="/schedules" />`}
     ${queues ? html`<${Card} title="Queues" to="/queues" tone=${gone.length ? "bad" : queues.oldest_s > 300 ? "late" : "ok"} big=${`${count(queues.waiting)} waiting`}>
       ${queues.waiting ? `oldest ${span(queues.oldest_s)}` : "nothing waits"}<br />${gone.length ? html`<span class="tone-bad">no worker takes from ${gone.slice(0, 2).join(", ")}${gone.length > 2 ? ` and ${gone.length - 2} more` : ""}</span>` : `${plural(queues.total, "queue")}, all with workers`}
