@@ -138,6 +138,7 @@ SHELLS = frozenset(
         "daemon.hl7listener.lanes.reconciling",
         "daemon.hl7listener.wire.server",
         "daemon.hl7listener.ack.sharing",
+        "daemon.hl7listener.spool.aside",
         "daemon.hl7listener.spool.carrying",
         "daemon.hl7listener.spool.check",
         "daemon.hl7listener.spool.disk",

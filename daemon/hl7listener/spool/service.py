@@ -23,6 +23,7 @@ from daemon.clock import Clock
 from daemon.errors import SpoolFailed
 from daemon.events import Committed, Pruned, SpoolDamaged, SpoolOpened
 from daemon.feed_events import FeedResumed, FeedWithholding
+from daemon.hl7listener.spool.aside import StepAside
 from daemon.hl7listener.spool.disk import Disk
 from daemon.hl7listener.spool.indexing import index_always
 from daemon.hl7listener.spool.inspecting import inspect_always
@@ -85,6 +86,7 @@ class Spool:
         self._queued = self._arrived = 0
         self.way = RightOfWay()
         """Taken while arrivals are on their way to the disk."""
+        self._aside = StepAside(lambda: self._queued > 0)
         self._gathered: list[Store] = []
         self._committed_at_s = 0.0
 
@@ -222,6 +224,7 @@ class Spool:
         if not self._queued:
             self._committed_at_s = self._clock.monotonic_s()
             self.way.take()
+            self._aside.begin()
         self._queued += 1
         self._arrived += 1
         if not self._gathered:
