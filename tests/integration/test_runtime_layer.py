@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 import anyio
 import pytest
@@ -163,6 +164,31 @@ async def test_a_live_source_adds_and_takes_entries_and_overrides_lie_over_them(
         await side.schedule.until(lambda entries: "row" in entries and entries["row"].pause is not None)
         side.layer.define([], [], gone=["row"])
         await side.schedule.until(lambda entries: "row" not in entries)
+
+
+async def test_an_entry_that_goes_while_it_is_asked_what_was_changed_of_it_is_gone(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = Side(valkey.url, SITE)
+    read, goes = side.store.read, ["row"]
+
+    async def read_while_it_goes(table: Table, keys: Sequence[str]) -> Mapping[str, str]:
+        found = await read(table, keys)
+        if goes and goes[0] in keys:
+            side.layer.define([], [], gone=[goes.pop()])
+        return found
+
+    monkeypatch.setattr(side.store, "read", read_while_it_goes)
+    async with running(side), storing(valkey.url) as store:
+        row, next_one = site_entry("row"), site_entry("next")
+        at = desk(store, *SITE, row, next_one)
+        await at.change(await at.find_all(["row", "next"]), PAUSE)
+        side.layer.define([row], [])
+        await anyio.wait_all_tasks_blocked()
+        side.layer.define([next_one], [])
+        await side.schedule.until(lambda entries: "next" in entries)
+        assert goes == []
+        assert "row" not in side.schedule.entries
 
 
 # -- added entries -----------------------------------------------------------------------------------------------------

@@ -278,11 +278,12 @@ class RuntimeLayer:
         entries: list[Entry] = []
         gone: list[str] = []
         for number, key in enumerate(keys, 1):
-            text, entry = overrides.get(key), self._entries.get(key)
+            text, entry, definition = overrides.get(key), self._entries.get(key), self._definitions.get(key)
+            if definition is None:
+                continue  # gone while it was asked; it is looked at again for that
             if text is None and entry is not None:
                 self._expires(key, None)
             else:
-                definition = self._definitions[key]
                 composed = compose(
                     definition, self._remarks.readable(definition.name, text), self._zone, self._now_us()
                 )
@@ -295,7 +296,7 @@ class RuntimeLayer:
                 gone.append(key)
             if number % BREATHER == 0:
                 await anyio.lowlevel.checkpoint()
-        self._schedule.put(entries)
+        self._schedule.put([one for one in entries if one.id in self._definitions])
         self._schedule.shut(gone)
 
     async def _bring_in(self, looks: Mapping[str, int]) -> None:
