@@ -39,6 +39,9 @@ BREATHER_LOOKS = 8
 """After so many entries looked at, whatever else waits for the event loop gets its turn."""
 
 READ_LIMIT = 1000
+READ_AMONG = 100
+"""Entries of which the broker is asked again after a round: some 2 ms, by which an occurrence may be late for it."""
+
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 2.0
 SUSPECT_US = 3600 * SECOND_US
 """How far back an occurrence is pushed again after the broker forgot everything."""
@@ -284,10 +287,11 @@ class Scheduler:
     # -- firing --------------------------------------------------------------------------------------------------------
 
     async def _fire(self) -> None:
-        """Fire what is due, until it is time to ask the broker again what it remembers."""
-        until_s = self._clock.monotonic_s() + READ_AGAIN_S
+        """Fire what is due; every minute ask the broker again what it remembers, a few entries after each round."""
+        again_s = self._clock.monotonic_s() + READ_AGAIN_S
+        unread: list[str] = []
         self._look_at_zones()
-        while not self._stop.is_set() and (left_s := until_s - self._clock.monotonic_s()) > 0:
+        while not self._stop.is_set():
             self._told = anyio.Event()  # what is told from here on ends the sleep
             if self._shut:
                 await self._close_off(list(self._shut)[:READ_LIMIT])
@@ -295,17 +299,29 @@ class Scheduler:
             if self._fresh:
                 await self._adopt(list(self._fresh))
                 continue
-            if self._pace.was_set_back():
-                for key in self._standings:
-                    self._plan(key, self._pace.now_us())  # what was planned by a wrong clock is worth nothing
-            now_us = self._pace.now_us()
-            offers = await self._look_round(now_us)
-            if offers:
-                await self._offer(offers, now_us)
-            else:
-                first_us = self._agenda.first_us()
-                wait_s = LOOK_AGAIN_S if first_us is None else (first_us - now_us) / SECOND_US
-                await self._sleep(min(max(wait_s, 0.001), LOOK_AGAIN_S, left_s))
+            if not unread and (now_s := self._clock.monotonic_s()) >= again_s:
+                again_s = now_s + READ_AGAIN_S
+                unread = list(self._standings)
+                self._look_at_zones()
+            await self._round(again_s, may_sleep=not unread)
+            if unread:
+                some = unread[-READ_AMONG:]
+                del unread[-READ_AMONG:]
+                await self._adopt(some)
+
+    async def _round(self, again_s: float, *, may_sleep: bool) -> None:
+        """Have enqueued what is due now; if nothing is, sleep until something will be, at most until ``again_s``."""
+        if self._pace.was_set_back():
+            for key in self._standings:
+                self._plan(key, self._pace.now_us())  # what was planned by a wrong clock is worth nothing
+        now_us = self._pace.now_us()
+        offers = await self._look_round(now_us)
+        if offers:
+            await self._offer(offers, now_us)
+        elif may_sleep:
+            first_us = self._agenda.first_us()
+            wait_s = LOOK_AGAIN_S if first_us is None else (first_us - now_us) / SECOND_US
+            await self._sleep(max(min(wait_s, LOOK_AGAIN_S, again_s - self._clock.monotonic_s()), 0.001))
 
     def _look_at_zones(self) -> None:
         """Plan anew what a time zone of other rules than before may have moved."""
