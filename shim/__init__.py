@@ -40,6 +40,7 @@ from shim.routing import Route, Router, Target, routing_from_conf
 from shim.signature import Signature
 from shim.subscription import Subscription
 from shim.transport import RedisTransport
+from shim.value import LongText
 
 __all__ = [
     "Answers",
@@ -62,6 +63,7 @@ __all__ = [
     "Group",
     "Guard",
     "Link",
+    "LongText",
     "Message",
     "Outcome",
     "PublishUncertain",

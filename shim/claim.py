@@ -17,6 +17,7 @@ import orjson
 from shim.envelope import Envelope
 from shim.errors import RequestInvalid
 from shim.guard.guard import Guard, Record, check_guard, check_records, keys_of, packed
+from shim.pieces import Payload
 from shim.routing.target import Target
 from shim.transport import RedisTransport
 
@@ -129,7 +130,7 @@ def check_writes(writes: Sequence[Write]) -> None:
                 raise RequestInvalid(message) from None
 
 
-def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: int) -> tuple[list[str], list[bytes]]:
+def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: int) -> tuple[list[str], list[Payload]]:
     """Write the keys and the arguments of one script call; ``claim.lua`` describes them."""
     claims: dict[str, int] = {}
     ttls: list[int] = []
@@ -142,7 +143,7 @@ def pack(writes: Sequence[Write], transport: RedisTransport, *, tolerance_us: in
     places = _Places(transport, len(claims) + len(extra))
     numbers: dict[Target, int] = {}
     steps: list[tuple[object, ...]] = []
-    payloads: list[bytes] = []
+    payloads: list[Payload] = []
     for claim, envelopes, guard, records in writes:
         targets = []
         for _, target, payload in envelopes:

@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from shim.errors import RequestInvalid
-from shim.value import Json, Typed, Value
+from shim.value import Json, LongText, Typed, Value
 
 DEPTH_LIMIT = 64
 """Nesting allowed in arguments. Python's own JSON reader in the worker recurses; far below its limit."""
@@ -45,9 +45,28 @@ def encode_body(args: Sequence[Value], kwargs: Mapping[str, Value], embed: Mappi
             surrogate, or is an object of exactly the keys ``__type__`` and ``__value__``, which kombu would turn into
             something else or refuse.
     """
-    typed = check_positional_values(args, "args") | check_keyword_values(check_mapping(kwargs, "kwargs"), "kwargs")
-    if typed or embed is not NO_EMBED:
-        return dump(_as_json([args, kwargs, embed]), "arguments")
+    return write_body(args, kwargs, embed, is_typed=check_arguments(args, kwargs))
+
+
+def check_arguments(args: object, kwargs: object) -> bool:
+    """Check the arguments of a task; say whether any of them is typed or a long text, at any depth.
+
+    Raises:
+        RequestInvalid: as ``encode_body``.
+    """
+    return check_positional_values(args, "args") | check_keyword_values(check_mapping(kwargs, "kwargs"), "kwargs")
+
+
+def write_body(
+    args: Sequence[Value], kwargs: Mapping[str, Value], embed: Mapping[str, Value] = NO_EMBED, *, is_typed: bool
+) -> bytes:
+    """Write the body of checked arguments; ``is_typed`` as ``check_arguments`` says.
+
+    Raises:
+        RequestInvalid: text that is not Unicode (lone surrogates).
+    """
+    if is_typed or embed is not NO_EMBED:
+        return dump(in_full([args, kwargs, embed]), "arguments")
     return dump(cast("Json", [args, kwargs, embed]), "arguments")
 
 
@@ -78,7 +97,7 @@ def check_mapping(value: object, label: str) -> Mapping[str, Any]:
 
 
 def check_positional_values(args: object, label: str) -> bool:
-    """Check a list of arguments; say whether any of them is typed, at any depth.
+    """Check a list of arguments; say whether any of them is typed or a long text, at any depth.
 
     Raises:
         RequestInvalid: as ``encode_body``.
@@ -96,7 +115,7 @@ def check_positional_values(args: object, label: str) -> bool:
 
 
 def check_keyword_values(kwargs: Mapping[str, Any], label: str) -> bool:
-    """Check a mapping of keyword arguments; say whether any of them is typed, at any depth.
+    """Check a mapping of keyword arguments; say whether any of them is typed or a long text, at any depth.
 
     Raises:
         RequestInvalid: as ``encode_body``.
@@ -132,7 +151,7 @@ def dump(value: Json, what: str) -> bytes:
         return orjson.dumps(value, default=_as_dict)
     except TypeError:  # orjson.JSONEncodeError: a large integer or a surrogate
         pass
-    text = json.dumps(_as_json(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(in_full(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -165,15 +184,21 @@ def _check(value: Any, where: str, depth: int) -> bool:  # noqa: C901, PLR0911 -
     if isinstance(value, Mapping):
         return _check_object(value, where, depth)
     if isinstance(value, (list, tuple)):
-        typed = False
-        for item in value:
-            if _check(item, where, depth + 1):
-                typed = True
-        return typed
+        return _check_array(value, where, depth)
+    if isinstance(value, LongText):
+        return True
     message = f"{where}: {kind.__name__} is not JSON"
     raise RequestInvalid(
         message, hint="send text, numbers, booleans, null, lists, objects, instants, UUIDs or decimals"
     )
+
+
+def _check_array(value: Sequence[Any], where: str, depth: int) -> bool:
+    typed = False
+    for item in value:
+        if _check(item, where, depth + 1):
+            typed = True
+    return typed
 
 
 def _check_keys(value: Mapping[str, Any], where: str) -> None:
@@ -202,14 +227,16 @@ def _as_dict(value: object) -> dict[str, Json]:
     raise TypeError
 
 
-def _as_json(value: Value) -> Json:
-    """Copy a checked value into dicts and lists, with kombu's form for what is typed."""
+def in_full(value: Value) -> Json:
+    """Copy a checked value into dicts and lists, with kombu's form for what is typed and long texts as a whole."""
     if isinstance(value, _TYPED):
         return _typed(value)
     if isinstance(value, Mapping):
-        return {key: _as_json(item) for key, item in value.items()}
+        return {key: in_full(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
+        return [in_full(item) for item in value]
+    if not isinstance(value, str) and isinstance(value, LongText):
+        return "".join(value.pieces())
     return cast("Json", value)
 
 

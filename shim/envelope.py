@@ -1,20 +1,22 @@
 """A message to the bytes of one Redis list element, as kombu's virtual transports write it.
 
 A JSON body stands in it as plain text instead of base64 (``body_encoding`` is left out, which kombu reads as "text as
-it is"); any other body is base64.
+it is"); any other body is base64. One that holds a long text is written piece by piece.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from shim.custom_headers import RESERVED_HEADERS
-from shim.encoding import as_json_text, dump
+from shim.encoding import NO_EMBED, as_json_text, check_arguments, dump
 from shim.errors import RequestInvalid
-from shim.message import REPR_LIMIT, Message, message_parts
+from shim.message import REPR_LIMIT, Message, is_usual, message_parts
 from shim.option import EARLIEST_AT, LATEST_AT, NAME_LIMIT, TIME_LIMIT_MAX_S, name
+from shim.pieces import Payload, Pieces, holds_long_text, json_text_pieces
 from shim.request import TaskRequest
 from shim.routing import Target
 from shim.value import Json
@@ -26,6 +28,8 @@ __all__ = [
 
 ENVELOPE_LIMIT_BYTES = 128 * 1024 * 1024
 """Larger messages are refused; the server's own limit for one element is 512 MB."""
+
+_BEGIN = b'{"body":"'
 
 
 class Envelope(NamedTuple):
@@ -39,7 +43,7 @@ class Envelope(NamedTuple):
 
     task_id: str
     target: Target
-    payload: bytes
+    payload: Payload
 
     def __repr__(self) -> str:
         """Show where it goes, and nothing it holds."""
@@ -60,6 +64,8 @@ def build_envelope(request: TaskRequest, target: Target, *, delivery_tag: str, a
     Raises:
         RequestInvalid: anything a worker could not take.
     """
+    if is_usual(request) and _holds_long_text(request):
+        return _envelope_in_pieces(request, target, delivery_tag, at, origin)
     parts = message_parts(request, target, at, origin)
     return Envelope(request.task_id, target, _element(target, delivery_tag, at, *parts))
 
@@ -75,6 +81,27 @@ def wrap(message: Message, *, delivery_tag: str, at: datetime) -> Envelope:
     return Envelope(task_id, target, payload)
 
 
+def _holds_long_text(request: TaskRequest) -> bool:
+    """Say whether an argument is a long text; checked first, which also bounds how deep there is to look."""
+    args, kwargs = request.args, request.kwargs
+    return check_arguments(args, kwargs) and (holds_long_text(args) or holds_long_text(kwargs))
+
+
+def _envelope_in_pieces(request: TaskRequest, target: Target, delivery_tag: str, at: datetime, origin: str) -> Envelope:
+    args, kwargs = request.args, request.kwargs
+    headers, properties, *_ = message_parts(request._replace(args=(), kwargs={}), target, at, origin)
+    end = _end(target, delivery_tag, at, headers, properties, "application/json", "utf-8")
+
+    def pieces() -> Iterator[bytes]:
+        yield _BEGIN
+        yield from json_text_pieces([args, kwargs, NO_EMBED])
+        yield end
+
+    payload = Pieces(pieces)
+    _check_size(len(payload))
+    return Envelope(request.task_id, target, payload)
+
+
 def _element(
     target: Target,
     delivery_tag: str,
@@ -85,29 +112,46 @@ def _element(
     content_type: str,
     content_encoding: str,
 ) -> bytes:
-    properties = {
-        **properties,
-        "delivery_info": delivery_info(target),
-        "delivery_tag": name(delivery_tag, "delivery_tag"),
-        # Celery has no such property on Redis; whoever looks into a queue sees by it how long a message has waited.
-        "timestamp": round(at.timestamp(), 3),
-    }
     if content_type == "application/json" and "compression" not in headers:
         text: bytes | bytearray = as_json_text(body)
     else:
         text = b64encode(body)
-        properties["body_encoding"] = "base64"
+        properties = {**properties, "body_encoding": "base64"}
+    end = _end(target, delivery_tag, at, headers, properties, content_type, content_encoding)
+    payload = b"".join((_BEGIN, text, end))
+    _check_size(len(payload))
+    return payload
+
+
+def _end(
+    target: Target,
+    delivery_tag: str,
+    at: datetime,
+    headers: dict[str, Json],
+    properties: dict[str, Json],
+    content_type: str,
+    content_encoding: str,
+) -> bytes:
+    """Write what follows the body."""
     around: dict[str, Json] = {
         "content-encoding": content_encoding,
         "content-type": content_type,
         "headers": headers,
-        "properties": properties,
+        "properties": {
+            **properties,
+            "delivery_info": delivery_info(target),
+            "delivery_tag": name(delivery_tag, "delivery_tag"),
+            # Celery has no such property on Redis; whoever looks into a queue sees by it how long a message has waited.
+            "timestamp": round(at.timestamp(), 3),
+        },
     }
-    payload = b"".join((b'{"body":"', text, b'",', dump(around, "headers")[1:]))
-    if len(payload) > ENVELOPE_LIMIT_BYTES:
-        message = f"message of {len(payload)} bytes: more than {ENVELOPE_LIMIT_BYTES}"
+    return b'",' + dump(around, "headers")[1:]
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes > ENVELOPE_LIMIT_BYTES:
+        message = f"message of {size_bytes} bytes: more than {ENVELOPE_LIMIT_BYTES}"
         raise RequestInvalid(message, hint="store the data elsewhere and send a reference")
-    return payload
 
 
 def delivery_info(target: Target) -> dict[str, Json]:

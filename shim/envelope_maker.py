@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from shim.envelope import Envelope, build_envelope, wrap
+from shim.envelope import Envelope, build_envelope
 from shim.message import build_message
 from shim.mould import Moulds
 from shim.request import TaskRequest
@@ -58,10 +58,12 @@ class EnvelopeMaker:
         return known or build_envelope(request, target, delivery_tag=tag, at=at, origin=self._origin)
 
     def _with_event(self, request: TaskRequest, routed: Routed, at: datetime) -> tuple[Envelope, ...]:
-        messages = [build_message(request, target, at=at, origin=self._origin) for target in routed.targets]
+        envelopes = [self._envelope(request, target, at) for target in routed.targets]
+        # An event tells nothing of the arguments but how they are shown.
+        message = build_message(request._replace(args=(), kwargs={}), routed.targets[0], at=at, origin=self._origin)
         self._clock += 1
         event = build_sent_event(
-            messages[0],
+            message,
             at=at,
             hostname=self._origin,
             pid=self._pid,
@@ -73,4 +75,4 @@ class EnvelopeMaker:
         # In front, so that nobody hears of its receipt before.
         place = Target("", 0, told.exchange, told.routing_key)
         first = Envelope(request.task_id, place, event_payload(told, delivery_tag=self._new_tag()))
-        return (first, *(wrap(message, delivery_tag=self._new_tag(), at=at) for message in messages))
+        return (first, *envelopes)

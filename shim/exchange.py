@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+
+from shim.pieces import Payload, Pieces
+
+GATHERED_BYTES = 256 * 1024
+"""Sent in one go."""
 
 
 @contextmanager
@@ -49,11 +54,52 @@ async def read(connection: AbstractConnection, *, timeout_s: float | None = None
         return await connection.read_response(timeout=timeout_s)
 
 
-async def write(connection: AbstractConnection, packed: Any) -> None:
-    """Send a packed command.
+def pack(connection: AbstractConnection, command: Sequence[str | Payload | float]) -> Iterable[bytes]:
+    """Write a command as the server reads it (RESP, array of bulk strings); pieces are made once it is sent.
+
+    Raises:
+        UnicodeEncodeError: text with lone surrogates.
+    """
+    if not any(type(one) is Pieces for one in command):
+        return connection.pack_command(*cast("Sequence[str | bytes | float]", command))
+    encode: Callable[[object], bytes] = connection.encoder.encode
+    return _bulk_strings([one if isinstance(one, Pieces) else encode(one) for one in command])
+
+
+def _bulk_strings(command: Sequence[Payload]) -> Iterator[bytes]:
+    yield b"*%d\r\n" % len(command)
+    for one in command:
+        yield b"$%d\r\n" % len(one)
+        if isinstance(one, Pieces):
+            yield from one
+        else:
+            yield one
+        yield b"\r\n"
+
+
+async def write(connection: AbstractConnection, packed: Iterable[bytes]) -> None:
+    """Send a packed command; one in pieces as fast as the server takes it.
 
     Raises:
         RedisError: it did not get away, or only in part.
     """
     with guarded(connection):
-        await connection.send_packed_command(packed, check_health=False)
+        if isinstance(packed, (list, bytes)):
+            await connection.send_packed_command(packed, check_health=False)
+            return
+        for some in _gathered(packed):
+            await connection.send_packed_command(some, check_health=False)
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Put small pieces together."""
+    some: list[bytes] = []
+    size_bytes = 0
+    for piece in pieces:
+        some.append(piece)
+        size_bytes += len(piece)
+        if size_bytes >= GATHERED_BYTES:
+            yield some
+            some, size_bytes = [], 0
+    if some:
+        yield some

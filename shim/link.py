@@ -24,7 +24,8 @@ from shim.broker_facts import BrokerFacts, parse_info
 from shim.broker_url import BrokerUrl
 from shim.connector import HINTS, Connector, code_of
 from shim.errors import BrokerRefused, PublishUncertain, RequestInvalid
-from shim.exchange import is_stale, read, write
+from shim.exchange import is_stale, pack, read, write
+from shim.pieces import Payload
 
 Reply: TypeAlias = Any
 """What a server answers: bytes, integers, lists of them, or None. Narrowed by each caller."""
@@ -58,7 +59,7 @@ class Link:
         self._checked_at_s = 0.0
         self._turn = asyncio.Lock()
 
-    async def call(self, *command: str | bytes | float) -> Reply:
+    async def call(self, *command: str | Payload | float) -> Reply:
         """Send one command once and return its reply.
 
         Raises:
@@ -106,9 +107,9 @@ class Link:
         connection = self._connection = await self._connector.open()
         return connection
 
-    async def _exchange(self, connection: AbstractConnection, command: tuple[str | bytes | int | float, ...]) -> Reply:
+    async def _exchange(self, connection: AbstractConnection, command: tuple[str | Payload | float, ...]) -> Reply:
         try:
-            packed = connection.pack_command(*command)
+            packed = pack(connection, command)
         except UnicodeEncodeError:
             message = f"{command[0]!r}: text with lone surrogates is not Unicode and cannot travel"
             raise RequestInvalid(message) from None

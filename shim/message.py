@@ -71,6 +71,11 @@ def is_plain(request: TaskRequest) -> bool:
     return request[_USUAL] == _NO_USUAL and request[_RARE] == _NO_RARE and not request.headers
 
 
+def is_usual(request: TaskRequest) -> bool:
+    """Say whether the body of a request is plain JSON that nothing follows."""
+    return request[_RARE] == _NO_RARE
+
+
 def build_message(request: TaskRequest, target: Target, *, at: datetime, origin: str) -> Message:
     """Build the message of ``request`` for ``target``.
 

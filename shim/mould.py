@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import orjson
 
-from shim.encoding import as_json_text, encode_body
+from shim.encoding import as_json_text, check_arguments, encode_body, write_body
 from shim.envelope import ENVELOPE_LIMIT_BYTES, Envelope, build_envelope
 from shim.message import is_plain
 from shim.option import NAME_LIMIT
+from shim.pieces import holds_long_text
 from shim.request import TaskRequest
 from shim.routing import Target
 
@@ -62,7 +63,10 @@ class Moulds:
             mould = self._remember(asked, request, target)
         if mould is None:
             return None
-        text = as_json_text(encode_body(request.args, request.kwargs))
+        is_typed = check_arguments(request.args, request.kwargs)
+        if is_typed and (holds_long_text(request.args) or holds_long_text(request.kwargs)):
+            return None
+        text = as_json_text(write_body(request.args, request.kwargs, is_typed=is_typed))
         if len(text) > _MOST_BYTES:
             return None  # near a limit; what is to be said of it is known there
         one = task_id.encode()
@@ -95,7 +99,7 @@ class Moulds:
         if len(self._known) >= MOULDS_LIMIT:
             self._known.clear()
         sample = request._replace(task_id=_ID, args=(), kwargs={})
-        payload = build_envelope(sample, target, delivery_tag=_TAG, at=_AT, origin=self._origin).payload
+        payload = bytes(build_envelope(sample, target, delivery_tag=_TAG, at=_AT, origin=self._origin).payload)
         body, *rest = payload[len(_BEGIN + as_json_text(encode_body((), {}))) :].split(_ID.encode())
         third, *last = rest[-1].split(_TAG.encode())
         is_cut = len(rest) == _IDS and len(last) == 1 and last[0].endswith(b'"timestamp":0.5}}')

@@ -28,6 +28,7 @@ from shim.claim import (
 )
 from shim.errors import BrokerRefused, BrokerUnavailable, PublishUncertain
 from shim.link import Link, Reply, ScriptMissing
+from shim.pieces import Payload
 from shim.transport import RedisTransport
 
 PENDING_LIMIT = 20_000
@@ -164,7 +165,7 @@ class Publisher:
         keys, arguments = pack(writes, self._transport, tolerance_us=self._tolerance_us)
         return unpack(await self._evaluate(keys, arguments), keys)
 
-    async def _evaluate(self, keys: list[str], arguments: list[bytes]) -> Reply:
+    async def _evaluate(self, keys: list[str], arguments: list[Payload]) -> Reply:
         try:
             return await self._link.call("EVALSHA", SCRIPT_SHA, len(keys), *keys, *arguments)
         except ScriptMissing:

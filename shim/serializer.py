@@ -11,7 +11,7 @@ from uuid import UUID
 
 from shim.encoding import NO_EMBED, encode_body
 from shim.errors import RequestInvalid
-from shim.value import Value
+from shim.value import LongText, Value
 
 SERIALIZERS = ("json", "yaml", "msgpack")
 
@@ -89,7 +89,7 @@ def _plain(value: Any, leaf: Callable[[Any], Any]) -> Any:
         return str.__str__(value)
     if isinstance(value, float):
         return float(value)
-    return leaf(value)
+    return "".join(value.pieces()) if isinstance(value, LongText) else leaf(value)
 
 
 def _for_yaml(value: Any) -> Any:

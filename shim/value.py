@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -14,5 +14,14 @@ Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json
 Typed: TypeAlias = date | time | UUID | Decimal | bytes
 """A value that arrives as the same Python object; JSON has no form for it, kombu has (``datetime`` is a ``date``)."""
 
-Value: TypeAlias = "str | int | float | bool | Typed | Sequence[Value] | Mapping[str, Value] | None"
+
+@runtime_checkable
+class LongText(Protocol):
+    """Text of which there is never more than a piece in memory; it arrives as any other text."""
+
+    def pieces(self) -> Iterator[str]:
+        """Make it; the same each time."""
+
+
+Value: TypeAlias = "str | int | float | bool | Typed | LongText | Sequence[Value] | Mapping[str, Value] | None"
 """An argument of a task."""

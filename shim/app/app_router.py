@@ -18,6 +18,7 @@ from shim.errors import RequestInvalid
 from shim.request import Json
 from shim.routing.route import parse_route
 from shim.routing.router import Answer, Routed, Router
+from shim.value import LongText
 
 QUESTIONS_LIMIT = 1000
 """Questions that may wait; further callers wait for room."""
@@ -88,7 +89,8 @@ class AppRouter:
             RequestInvalid: arguments that are not JSON.
         """
         try:
-            line = json.dumps({"task": task, "args": args, "kwargs": kwargs, "options": options}).encode("ascii")
+            asked = {"task": task, "args": args, "kwargs": kwargs, "options": options}
+            line = json.dumps(asked, default=_in_full).encode("ascii")
         except (TypeError, ValueError, RecursionError):
             message = f"task {task!r}: arguments for a router function must be JSON"
             raise RequestInvalid(message) from None
@@ -142,6 +144,12 @@ class AppRouter:
         question = self._waiting[0]
         if not isinstance(error, AppEnded) or question.attempts >= ATTEMPTS:
             _settle(self._waiting.popleft(), error)
+
+
+def _in_full(value: object) -> str:
+    if isinstance(value, LongText):
+        return "".join(value.pieces())
+    raise TypeError
 
 
 def _settle(question: _Question, reply: Any) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from shim.encoding import in_full
 from shim.envelope import build_envelope
+from shim.pieces import holds_long_text
 from shim.request import TaskRequest
 from shim.routing import Target
+from shim.value import Value
 
 _SOME_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 _NOWHERE = Target("celery", 0)
@@ -46,8 +50,8 @@ def send_options(call: ForeignCall) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": request.task,
         "task_id": request.task_id,
-        "args": list(request.args),
-        "kwargs": dict(request.kwargs),
+        "args": [_whole(one) for one in request.args],
+        "kwargs": {name: _whole(one) for name, one in request.kwargs.items()},
         "eta": request.eta_at,
         "expires": request.expires_at,
         "time_limit": request.time_limit_s,
@@ -78,3 +82,14 @@ def send_options(call: ForeignCall) -> dict[str, Any]:
     if target is not None:
         options |= {"queue": target.queue, "priority": target.priority}
     return {name: value for name, value in options.items() if value not in (None, [], {})}
+
+
+def _whole(value: Value) -> Any:
+    """Write long texts out, for celery knows none; leave all else to it."""
+    if not holds_long_text(value):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _whole(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_whole(one) for one in value]
+    return in_full(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_a_stock_worker_runs_what_feeds_and_entries_hand_it(tmp_path: Path, pyth
     assert ticks[0]["headers"]["periodic_task_name"] == "every-second"
     assert ticks[0]["headers"]["expires"] is not None
     assert len({one["id"] for one in found}) == len(found)
+
+
+@pytest.mark.parametrize("python", [SERIES["5.3."], SERIES["5.7."]], ids=["celery-5.3.x", "celery-5.7.x"])
+def test_a_stock_worker_gets_a_large_message_whole(tmp_path: Path, python: Path) -> None:
+    segment = 'OBX|1|ED|||\\E\\"é"\\F\\'.encode()
+    sent = [adt("SMALL"), adt("LARGE") + segment + b"x" * (3 * 1024 * 1024) + b"\r", adt("LAST")]
+    site = write_site(tmp_path, site_text(feeds=ADT_FEED + 'expires = "1h"\n'))
+    with DaemonProcess(site) as daemon:
+        daemon.ready()
+        url = (tmp_path / "state" / "broker-url").read_text().strip()
+        with Worker(url, python=python), Peer(daemon.port()) as sender:
+            sender.send(framed(*sent))
+            assert [ack.code for ack in sender.acks(3)] == ["AA"] * 3
+            found = wait_until_ran(redis.Redis.from_url(url), 3)
+    assert [base64.b64decode(one["message"]["raw_b64"]) for one in found] == sent
+    assert [one["message"]["text"].encode() for one in found] == sent
 
 
 def test_sigterm_drains_and_exits_with_zero(tmp_path: Path) -> None:

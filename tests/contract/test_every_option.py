@@ -99,7 +99,7 @@ def request_of(serializer: str, compression: str | None, canvas: str, options: s
 
 
 def ours(request: TaskRequest) -> bytes:
-    return build_envelope(request, TARGET, delivery_tag="tag", at=NOW, origin=ORIGIN).payload
+    return bytes(build_envelope(request, TARGET, delivery_tag="tag", at=NOW, origin=ORIGIN).payload)
 
 
 @pytest.fixture(scope="module")

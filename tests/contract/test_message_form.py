@@ -67,7 +67,7 @@ def worker() -> StockWorker:
 
 
 def ours(request: TaskRequest, target: Target) -> bytes:
-    return build_envelope(request, target, delivery_tag="tag", at=NOW, origin=ORIGIN).payload
+    return bytes(build_envelope(request, target, delivery_tag="tag", at=NOW, origin=ORIGIN).payload)
 
 
 def both(celery: StockSender, request: TaskRequest, target: Target) -> tuple[dict[str, Any], dict[str, Any]]:

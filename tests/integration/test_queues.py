@@ -234,7 +234,7 @@ async def test_what_a_worker_takes_during_a_move_is_in_one_place_only(valkey: Va
     one, two = message("one", queue="old"), message("two", queue="old")
     put(valkey, one, two)
     async with linked(valkey.url) as link:
-        moved = await desk.MOVE.run(link, ["old", "new"], [b"taken meanwhile", b"x", two.payload, b"two anew"])
+        moved = await desk.MOVE.run(link, ["old", "new"], [b"taken meanwhile", b"x", bytes(two.payload), b"two anew"])
     assert moved == 1
     assert valkey.client.lrange("new", 0, -1) == [b"two anew"]
     assert valkey.client.lrange("old", 0, -1) == [one.payload]

@@ -61,7 +61,7 @@ def worker() -> StockWorker:
 
 
 def build(request: TaskRequest, *, queue: str = "queue", priority: int = 0, tag: str = "tag") -> bytes:
-    return build_envelope(request, Target(queue, priority), delivery_tag=tag, at=NOW, origin="me@test").payload
+    return bytes(build_envelope(request, Target(queue, priority), delivery_tag=tag, at=NOW, origin="me@test").payload)
 
 
 # -- what callers hand in ----------------------------------------------------------------------------------------------

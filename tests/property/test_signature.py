@@ -117,7 +117,7 @@ def following(place: str, what: Any) -> TaskRequest:
 
 
 def build(request: TaskRequest) -> bytes:
-    return build_envelope(request, Target("queue", 0), delivery_tag="tag", at=NOW, origin="me@test").payload
+    return bytes(build_envelope(request, Target("queue", 0), delivery_tag="tag", at=NOW, origin="me@test").payload)
 
 
 @given(place=st.sampled_from(PLACES), signatures=st.lists(good_signatures, min_size=1, max_size=3))

@@ -44,6 +44,7 @@ class StockSender:
         self.app.now = lambda: now
         self._origin = origin
         self._channel = self.app.connection_for_write().channel()
+        self._channel.queues.clear()  # all of a process share them, and others may have left something
 
     def payload(self, request: TaskRequest, target: Target) -> bytes:
         """Have Celery send a request; give the list element kombu's Redis transport would push."""

@@ -44,7 +44,7 @@ def item(task: str = "app.run", **fields: Any) -> WorkItem:
 
 def made(side: CelerySide, work: WorkItem) -> Any:
     [envelope] = maker(side).make(work, AT)
-    return json.loads(envelope.payload)
+    return json.loads(bytes(envelope.payload))
 
 
 def test_a_site_that_says_nothing_has_the_private_broker_and_keeps_results_there() -> None:
@@ -138,7 +138,7 @@ def test_a_topic_reaches_every_queue_that_is_bound() -> None:
     )
     envelopes = maker(celery_side(site)).make(item(), AT)
     assert [envelope.target.queue for envelope in envelopes] == ["one", "two"]
-    assert len({json.loads(one.payload)["properties"]["delivery_tag"] for one in envelopes}) == 2
+    assert len({json.loads(bytes(one.payload))["properties"]["delivery_tag"] for one in envelopes}) == 2
 
 
 def test_the_event_that_tells_of_a_task_comes_first_and_holds_none_of_its_arguments() -> None:

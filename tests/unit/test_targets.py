@@ -54,7 +54,7 @@ def route(one: WorkItem, options: Mapping[str, Any]) -> Routed:
 def sent(canvas: Mapping[str, Any], **more: Any) -> list[dict[str, Any]]:
     """Give the messages of an item as workers read them."""
     made = maker(**more.pop("conf", {})).make(item(canvas, **more), NOW)
-    return [json.loads(envelope.payload) for envelope in made]
+    return [json.loads(bytes(envelope.payload)) for envelope in made]
 
 
 def heads(canvas: Mapping[str, Any], **more: Any) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def test_the_last_result_has_the_id_of_the_occurrence_and_the_others_follow_from
 
 def test_two_daemons_make_the_same_messages_but_for_their_tags() -> None:
     def without_tags(canvas: Mapping[str, Any], side: MessageMaker) -> list[Any]:
-        messages = [json.loads(envelope.payload) for envelope in side.make(item(canvas), NOW)]
+        messages = [json.loads(bytes(envelope.payload)) for envelope in side.make(item(canvas), NOW)]
         for message in messages:
             del message["properties"]["delivery_tag"]
         return messages

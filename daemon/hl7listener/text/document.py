@@ -8,12 +8,16 @@ from functools import lru_cache
 from typing import Any
 
 from daemon.clock import SECOND_US, instant
+from daemon.hl7listener.text.base64_text import Base64Text
 from daemon.hl7listener.text.charset import Decoded
 from daemon.hl7listener.text.content import Content
 from daemon.hl7listener.text.header import Header
 from daemon.hl7listener.text.segments import first_segment
 from daemon.hl7listener.text.timestamp import parse_timestamp
 from daemon.public import Public
+
+LARGE_BYTES = 1024 * 1024
+"""Of a larger message there is no more in memory than its bytes and its text; the rest is made while it is sent."""
 
 _LONGEST_TIME = 32
 _PLAIN = Content()
@@ -22,7 +26,10 @@ _PLAIN = Content()
 def document(
     data: bytes, received_us: int, feed: Public, header: Header, decoded: Decoded, content: Content = _PLAIN
 ) -> dict[str, Any]:
-    """Write a message as a JSON document: header fields as text, the decoded text, and the exact bytes in base64."""
+    """Write a message as a JSON document: header fields as text, the decoded text, and the exact bytes in base64.
+
+    Those of a large message are a ``Base64Text``; all else is JSON.
+    """
     separator = header.delimiters.field.decode("ascii")
     component = header.delimiters.component.decode("ascii")
     fields = first_segment(decoded.text, separator, header.delimiters.end).split(separator, 12)
@@ -50,7 +57,7 @@ def document(
         "charset": decoded.codec,
         "charset_source": decoded.source.value,
         "text": decoded.text,
-        "raw_b64": base64.b64encode(data).decode("ascii"),
+        "raw_b64": base64.b64encode(data).decode("ascii") if len(data) <= LARGE_BYTES else Base64Text(data),
     }
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from daemon.hl7listener.judging.finding import judge
 from daemon.hl7listener.routes.arguments import task_arguments
 from daemon.hl7listener.routes.routing import Route
+from daemon.hl7listener.text.base64_text import Base64Text
 from daemon.hl7listener.text.content import Content
-from daemon.hl7listener.text.document import document
+from daemon.hl7listener.text.document import LARGE_BYTES, document
 from daemon.hl7listener.text.header import BOM
 from daemon.public import Public
 from tests.support.clock import START_US
@@ -214,3 +215,18 @@ def test_what_a_document_says_of_damaged_text() -> None:
     assert found["charset_source"] == "damaged"
     assert "\\XE4\\" in found["text"]
     assert base64.b64decode(found["raw_b64"]) == data
+
+
+# -- size ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_bytes_of_a_large_message_are_made_when_they_are_sent() -> None:
+    start = b"MSH|^~\\&|A|B|||2026||ORU^R01|ID|P|2.5\rOBX|1|ED|||"
+    for size, is_large in ((LARGE_BYTES, False), (LARGE_BYTES + 1, True)):
+        data = start + b"x" * (size - len(start))
+        finding = judge(data, feed(route(None)))
+        assert finding.header is not None
+        assert finding.decoded is not None
+        raw = document(data, START_US, ADT, finding.header, finding.decoded)["raw_b64"]
+        assert isinstance(raw, Base64Text) is is_large
+        assert base64.b64decode("".join(raw.pieces()) if is_large else raw) == data

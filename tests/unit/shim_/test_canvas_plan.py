@@ -67,7 +67,7 @@ def messages(planned: CanvasPlan) -> list[dict[str, Any]]:
         for request, targets in planned.messages
         for target in targets
     ]
-    return readable([envelope.payload for envelope in envelopes])
+    return readable([bytes(envelope.payload) for envelope in envelopes])
 
 
 def sizes(planned: CanvasPlan) -> list[int]:

@@ -23,7 +23,7 @@ def message(payload: str = "m", *, queue: str = "q", priority: int = 0) -> Envel
 
 def packed(*writes: Write, tolerance_us: int = 20) -> tuple[list[str], Any, list[bytes]]:
     keys, [plan, *payloads] = pack(writes, TRANSPORT, tolerance_us=tolerance_us)
-    return keys, json.loads(plan), payloads
+    return keys, json.loads(bytes(plan)), list(map(bytes, payloads))
 
 
 # -- packing -----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def only(field: str, value: Any) -> dict[str, Any]:
 
 
 def message(**given: Any) -> Any:
-    return json.loads(envelope(**given).payload)
+    return json.loads(bytes(envelope(**given).payload))
 
 
 def headers(**given: Any) -> Any:

@@ -33,7 +33,7 @@ MESSAGE = Envelope("id", Target("q", 0), b"m")
 
 def packed(*writes: Write) -> tuple[list[str], Any]:
     keys, [plan, *_] = pack(writes, RedisTransport(key_prefix="p:"), tolerance_us=20)
-    return keys, json.loads(plan)
+    return keys, json.loads(bytes(plan))
 
 
 # -- packing -----------------------------------------------------------------------------------------------------------
