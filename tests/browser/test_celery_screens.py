@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.fake_api import FakeApi, Refused, Request
-from tests.browser.samples import session
+from tests.browser.samples import moment, session
 from tests.browser.samples_celery import TASK, alert, celery_side, message, page_of, queue, task
 from tests.browser.watching import Watched
 
@@ -227,3 +227,13 @@ def test_the_overview_shows_how_deep_queues_are(page: Watched) -> None:
     figure.get_by_role("button", name="Show as table").click()
     expect(figure.get_by_role("columnheader", name="llm")).to_be_visible()
     page.accessible()
+
+
+def test_the_table_of_a_queue_says_how_deep_it_was_at_most(page: Watched, fake: FakeApi) -> None:
+    deep = queue("llm")
+    deep["history"] |= {"waiting": [3, 1, 7] * 32}
+    fake.says("/api/queues", page_of(deep, asked_at=moment(), is_complete=True, unacked_total=4))
+    page.open("/").settled()
+    figure = page.page.locator("figure", has_text="Waiting in queues")
+    figure.get_by_role("button", name="Show as table").click()
+    assert set(figure.locator("tbody td").all_inner_texts()) == {"3", "7"}

@@ -170,6 +170,22 @@ def test_the_timeline_is_a_table_too(page: Watched) -> None:
     page.accessible()
 
 
+def test_traffic_is_a_rate_also_while_its_quarter_of_an_hour_has_only_begun(page: Watched, fake: FakeApi) -> None:
+    began = moment(-95 * 15 - 5)
+    fake.says(
+        "/api/overview",
+        overview(traffic=[{"feed": "adt", "step_s": 900, "from_at": began, "messages": [30] * 95 + [510]}]),
+    )
+    page.open("/").settled()
+    figure = page.page.locator("figure", has_text="Messages per minute")
+    says = figure.get_by_role("img").get_attribute("aria-label") or ""
+    assert float(says.rsplit("last ", 1)[1]) == pytest.approx(102, abs=3)
+    figure.get_by_role("button", name="Show as table").click()
+    rates = figure.locator("tbody td").all_inner_texts()
+    assert rates[1:] == ["2"] * 47
+    assert float(rates[0]) == pytest.approx(52, abs=2)
+
+
 def test_times_are_in_the_zone_of_the_site_until_somebody_chooses(page: Watched, fake: FakeApi) -> None:
     fake.says("/api/schedule", entries([entry(0, next_at="2031-01-15T18:30:00Z")]))
     page.open("/schedules").settled()

@@ -9,13 +9,18 @@ const TABLE_ROWS = 48;
 const TONES = ["accent", "ok", "late", "skipped", "bad", "muted"];
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+export const total = (values) => values.reduce((sum, value) => sum + value, 0);
+export const mean = (values) => total(values) / values.length;
+export const most = (values) => Math.max(...values);
+
 /** Instants along an axis, 24 h in the chosen zone: the library's own are for the US. */
 const ticks = (_, splits, __, ___, step) => splits.map((at) => (step >= 86_400 ? shortDay(at * 1_000) : hourTime(at * 1_000)));
 
 /**
- * title; from (ISO) and step (seconds) of the numbers; series: [{label, values, tone}]; unit: word(value) for axis and table.
+ * title; from (ISO) and step (seconds) of the numbers; series: [{label, values, tone}]; unit: word(value) for axis and table;
+ * join: what several numbers make where the table has one row for them.
  */
-export function Chart({ title, from, step, series, unit = count, height = HEIGHT }) {
+export function Chart({ title, from, step, series, unit = count, join = total, height = HEIGHT }) {
   const box = useRef(null);
   const plot = useRef(null);
   const [isTable, setTable] = useState(false);
@@ -59,16 +64,16 @@ export function Chart({ title, from, step, series, unit = count, height = HEIGHT
   return html`<figure class=${classes("chart", !length && "is-bare")}>
     <figcaption><span>${title}</span>${length > 0 && html`<button type="button" class="plain" aria-pressed=${isTable ? "true" : "false"} onClick=${() => setTable(!isTable)}>${isTable ? "Show as picture" : "Show as table"}</button>`}</figcaption>
     ${!length ? html`<p class="muted">Nothing to draw yet.</p>`
-      : isTable ? html`<${Numbers} title=${title} times=${times} series=${series} unit=${unit} />`
+      : isTable ? html`<${Numbers} title=${title} times=${times} series=${series} unit=${unit} join=${join} />`
       : html`<div role="img" aria-label=${`${title}. ${says}`}><div class="plot" ref=${box} aria-hidden="true"></div></div>`}
   </figure>`;
 }
 
-/** The newest numbers; long series are summed up to at most so many rows. */
-function Numbers({ title, times, series, unit }) {
+/** The newest numbers; long series are joined to at most so many rows. */
+function Numbers({ title, times, series, unit, join }) {
   const by = Math.ceil(times.length / TABLE_ROWS);
   const rows = [];
-  for (let at = 0; at < times.length; at += by) rows.push([times[at], series.map((one) => one.values.slice(at, at + by).reduce((sum, value) => sum + (value || 0), 0))]);
+  for (let at = 0; at < times.length; at += by) rows.push([times[at], series.map((one) => join(one.values.slice(at, at + by).map((value) => value || 0)))]);
   return html`<div class="table-box scroll" tabindex="0" role="region" aria-label=${title}><table class="plain-table"><caption class="sr">${title}</caption>
     <thead><tr><th scope="col">from</th>${series.map((one) => html`<th scope="col" class="number">${one.label}</th>`)}</tr></thead>
     <tbody>${rows.reverse().map(([at, values]) => html`<tr key=${at}><th scope="row"><time datetime=${new Date(at * 1_000).toISOString()} title=${clockTime(at * 1_000)}>${moment(at * 1_000)}</time></th>${values.map((value) => html`<td class="number">${unit(value)}</td>`)}</tr>`)}</tbody>

@@ -1,5 +1,5 @@
 // How deep the queues were in the last hours: the fullest ones, one line each.
-import { Chart } from "./chart.js";
+import { Chart, most } from "./chart.js";
 import { html } from "./dom.js";
 import { Panel } from "./frame.js";
 import { useResource } from "./store.js";
@@ -16,5 +16,5 @@ export function Depth() {
   const from = new Date(new Date(until) - (length - 1) * step * 1_000).toISOString();
   const padded = (values) => [...Array.from({ length: length - values.length }, () => 0), ...values.map((value) => value ?? 0)];
   const series = fullest.map((one) => ({ label: one.name, values: padded(one.history.waiting) }));
-  return html`<${Panel}><${Chart} title="Waiting in queues" from=${from} step=${step} series=${series} /><//>`;
+  return html`<${Panel}><${Chart} title="Waiting in queues" from=${from} step=${step} series=${series} join=${most} /><//>`;
 }

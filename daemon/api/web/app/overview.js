@@ -1,5 +1,5 @@
 // The first screen: is anything wrong, since when, what to do about it. Then the day, then the traffic.
-import { Chart } from "./chart.js";
+import { Chart, mean } from "./chart.js";
 import { Depth } from "./depth.js";
 import { classes, Fragment, html } from "./dom.js";
 import { count, percent, plural, Since, size, span, Time } from "./format.js";
@@ -87,6 +87,13 @@ function Trouble({ one }) {
 function Traffic({ traffic }) {
   if (!traffic?.length) return null;
   const [first] = traffic;
-  const series = traffic.slice(0, 6).map((one) => ({ label: one.feed, values: one.messages.map((many) => many / (one.step_s / 60)) }));
-  return html`<${Panel}><${Chart} title="Messages per minute, by feed" from=${first.from_at} step=${first.step_s} series=${series} unit=${(value) => (value < 10 ? Number(value.toFixed(1)) : count(Math.round(value)))} /><//>`;
+  const series = traffic.slice(0, 6).map((one) => ({ label: one.feed, values: perMinute(one) }));
+  return html`<${Panel}><${Chart} title="Messages per minute, by feed" from=${first.from_at} step=${first.step_s} series=${series} join=${mean} unit=${(value) => (value < 10 ? Number(value.toFixed(1)) : count(Math.round(value)))} /><//>`;
+}
+
+/** Counts as a rate; the last step has only begun. */
+function perMinute({ messages, from_at: from, step_s: step }) {
+  const begun = (Date.now() - Date.parse(from)) / 1_000 - (messages.length - 1) * step;
+  const last = Math.min(Math.max(begun, 60), step);
+  return messages.map((many, at) => many / ((at === messages.length - 1 ? last : step) / 60));
 }

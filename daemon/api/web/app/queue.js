@@ -1,6 +1,6 @@
 // One queue: its course, what waits at its head, what was set aside.
 import { path } from "./api.js";
-import { Chart } from "./chart.js";
+import { Chart, most } from "./chart.js";
 import { Fragment, html, useState } from "./dom.js";
 import { count, plural, rate, size, span, Time } from "./format.js";
 import { Panel, ScreenHead } from "./frame.js";
@@ -37,7 +37,7 @@ function Detail({ data, reload }) {
       ["By priority", one.bands.length > 1 && one.bands.map((band) => `${band.step}: ${count(band.waiting)}`).join(", ")],
       ["Entries", one.entry_names.length > 0 && html`${one.entry_names.map((entry) => html`<${Link} key=${entry} to=${to`/schedules/${entry}`}>${entry}<//> `)}${one.entries > one.entry_names.length && `and ${count(one.entries - one.entry_names.length)} more`}`],
       ["Feeds", one.feeds.length > 0 && one.feeds.map((feed) => html`<${Link} key=${feed} to=${to`/feeds/${feed}`}>${feed}<//> `)]]} /><//>
-    <${Panel}><${Chart} title="Waiting, 6 hours" from=${from} step=${minutes.every_s} series=${[{ label: "waiting", values: waiting, tone: "accent" }]} /><//>
+    <${Panel}><${Chart} title="Waiting, 6 hours" from=${from} step=${minutes.every_s} series=${[{ label: "waiting", values: waiting, tone: "accent" }]} join=${most} /><//>
     <${Head} one=${one} />
     ${data.parked.length > 0 && html`<${Parked} name=${one.name} rows=${data.parked} actions=${one.allowed_actions} reload=${reload} />`}
   <//>`;
