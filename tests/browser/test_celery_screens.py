@@ -220,6 +220,16 @@ def test_a_hundred_thousand_tasks_are_read_page_by_page(fake: FakeApi, page: Wat
 
 
 @pytest.mark.usefixtures("fake")
+def test_what_a_message_went_through_is_not_said_to_be_yet_to_come(page: Watched) -> None:
+    page.open("/messages/42").settled()
+    way = page.page.get_by_role("list", name="Steps in order")
+    expect(way.get_by_role("listitem").filter(has_text="answered")).to_have_text("answered AA")
+    expect(way.get_by_role("listitem").filter(has_text="enqueued")).to_have_text("enqueued")
+    expect(way.get_by_role("listitem").filter(has_text="ended")).to_have_text("ended not yet")
+    expect(page.page.locator("main td .tone-ok", has_text="SUCCESS")).to_be_visible()
+
+
+@pytest.mark.usefixtures("fake")
 def test_the_overview_shows_how_deep_queues_are(page: Watched) -> None:
     page.open("/").settled()
     figure = page.page.locator("figure", has_text="Waiting in queues")

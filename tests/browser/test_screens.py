@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.fake_api import FakeApi, Refused
-from tests.browser.samples import NOBODY, PROBLEMS, entries, entry, feed, moment, overview, session, some_entries
+from tests.browser.samples import (
+    NOBODY,
+    PROBLEMS,
+    detail,
+    entries,
+    entry,
+    feed,
+    fire,
+    moment,
+    overview,
+    session,
+    some_entries,
+)
 from tests.browser.watching import Watched
 
 LOOKS = {"light": {}, "dark": {"is_dark": True}, "phone": {"is_phone": True}}
@@ -184,6 +197,14 @@ def test_traffic_is_a_rate_also_while_its_quarter_of_an_hour_has_only_begun(page
     rates = figure.locator("tbody td").all_inner_texts()
     assert rates[1:] == ["2"] * 47
     assert float(rates[0]) == pytest.approx(52, abs=2)
+
+
+def test_what_is_due_within_a_minute_is_told_by_the_second(page: Watched, fake: FakeApi) -> None:
+    fake.says("/api/schedule/nhsn-nightly-extract", detail(some_entries()[0], next=[fire(0.5), fire(90)]))
+    page.open("/schedules/nhsn-nightly-extract").settled()
+    coming = page.page.get_by_role("table", name="Coming fires").locator("td.number")
+    expect(coming.first).to_have_text(re.compile(r"in (2\d|30) s"))
+    expect(coming.nth(1)).to_have_text(re.compile("in 1 h|in 90 min|in 89 min"))
 
 
 def test_times_are_in_the_zone_of_the_site_until_somebody_chooses(page: Watched, fake: FakeApi) -> None:

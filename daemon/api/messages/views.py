@@ -81,9 +81,14 @@ class CopyView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step of a message's way; ``gap_s`` since the step before whose instant is known."""
+    """A step of a message's way; ``gap_s`` since the step before whose instant is known.
+
+    Attributes:
+        is_done: it has been taken, even if nobody knows when.
+    """
 
     step: str
+    is_done: bool
     at: datetime | None
     gap_s: float | None
     detail: str
@@ -175,22 +180,22 @@ def path_of(found: MessageDetail, seen: Mapping[str, TaskSeen]) -> list[StepView
     row = found.row
     first = seen.get(found.tasks[0].task_id) if found.tasks else None
     answered = " and ".join(found.answer.codes) or ("still to come" if row.is_answer_pending else "nothing")
-    steps: list[tuple[str, int | None, str]] = [
-        ("received", row.received_us, row.peer),
-        ("answered", None, answered),
-        (row.state.value, None, row.reason),
+    steps: list[tuple[str, bool, int | None, str]] = [
+        ("received", True, row.received_us, row.peer),
+        ("answered", not row.is_answer_pending, None, answered),
+        (row.state.value, True, None, row.reason),
     ]
     if first is not None and row.state is MessageState.ENQUEUED:
         steps += [
-            ("task-received", first.received_us, first.worker or ""),
-            ("started", first.started_us, ""),
-            ("ended", first.ended_us, first.state if first.ended_us else Public("")),
+            ("task-received", first.received_us is not None, first.received_us, first.worker or ""),
+            ("started", first.started_us is not None, first.started_us, ""),
+            ("ended", first.ended_us is not None, first.ended_us, first.state if first.ended_us else Public("")),
         ]
     path: list[StepView] = []
     before_us: int | None = None
-    for step, at_us, detail in steps:
+    for step, is_done, at_us, detail in steps:
         gap_s = None if at_us is None or before_us is None else (at_us - before_us) / SECOND_US
-        path.append(StepView(step, _instant(at_us), gap_s, detail))
+        path.append(StepView(step, is_done, _instant(at_us), gap_s, detail))
         before_us = before_us if at_us is None else at_us
     return path
 

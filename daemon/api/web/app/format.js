@@ -127,7 +127,8 @@ export function Time({ at, away = false, seconds = false, none = "–" }) {
   return html`<time datetime=${instant(at).toISOString()} title=${exact(at)}>${moment(at, { seconds })}${away && html`<${Away} at=${at} />`}</time>`;
 }
 
-function Away({ at }) {
+/** How far an instant is away, told anew as time goes. */
+export function Away({ at }) {
   useSignal(now);
   return html`<span class="away"> ${relative(at)}</span>`;
 }

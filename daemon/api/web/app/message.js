@@ -61,16 +61,16 @@ function Detail({ data }) {
 function Path({ steps }) {
   const known = steps.filter((step) => step.at);
   const longest = Math.max(0, ...known.map((step) => step.gap_s || 0));
-  return html`<ol class="path" aria-label="Steps in order">${steps.map((step) => html`<li key=${step.step} class=${step.at ? "" : "is-open"}>
+  return html`<ol class="path" aria-label="Steps in order">${steps.map((step) => html`<li key=${step.step} class=${step.is_done ? "" : "is-open"}>
     ${step.gap_s !== null && html`<span class=${`gap ${step.gap_s === longest && longest > 0.1 ? "tone-late" : "muted"}`}>${span(step.gap_s)} <span aria-hidden="true">→</span></span>`}
-    <span class="step"><b>${step.step.replaceAll("-", " ")}</b> <${Time} at=${step.at} seconds=${true} none="not yet" />${step.detail && html` <span class="muted">${step.detail}</span>`}</span></li>`)}</ol>`;
+    <span class="step"><b>${step.step.replaceAll("-", " ")}</b> <${Time} at=${step.at} seconds=${true} none=${step.is_done ? "" : "not yet"} />${step.detail && html` <span class="muted">${step.detail}</span>`}</span></li>`)}</ol>`;
 }
 
 const TASKS = [
   { name: "task", label: "Task", isHead: true, of: (one) => html`<${Link} to=${to`/tasks/${one.task_id}`}>${one.name}<//>` },
   { name: "route", label: "Route", of: (one) => one.route },
   { name: "queue", label: "Queue", of: (one) => one.queue && html`<${Link} to=${to`/queues/${one.queue}`}>${one.queue}<//>` },
-  { name: "state", label: "State", of: (one) => (one.state === "not-asked" ? html`<span class="muted">not asked</span>` : html`<${State} of=${one.state} />`) },
+  { name: "state", label: "State", of: (one) => (one.state === "not-asked" ? html`<span class="muted">not asked</span>` : html`<${State} of=${one.state.toUpperCase()} />`) },
   { name: "worker", label: "Worker", wide: true, of: (one) => one.worker && html`<${Link} to=${to`/workers/${one.worker}`}>${one.worker}<//>` },
 ];
 

@@ -2,7 +2,7 @@
 import { Actions } from "./actions.js";
 import { ask, path } from "./api.js";
 import { Fragment, html, useEffect, useState } from "./dom.js";
-import { plural, span, Time } from "./format.js";
+import { Away, plural, span, Time } from "./format.js";
 import { Panel, ScreenHead } from "./frame.js";
 import { Recent, State, Tag } from "./marks.js";
 import { Bars } from "./picture.js";
@@ -78,13 +78,11 @@ function Coming({ id, next }) {
   const more = useResource(isLong ? path`/api/schedule/${id}/preview` : "", { query: { count: 25 }, topics: ["schedule"] });
   const fires = more.data?.fires || next;
   return html`<${Panel} title="Next">
-    ${!fires.length ? html`<p class="muted">It fires no more.</p>` : html`<table class="plain-table"><caption class="sr">Coming fires</caption><tbody>${fires.map((one) => html`<tr key=${one.at}><th scope="row"><${Time} at=${one.at} seconds /></th><td class="number"><${In} at=${one.at} /></td><td>${one.note && html`<span class="tone-late">▲ ${one.note}</span>`}</td></tr>`)}</tbody></table>`}
+    ${!fires.length ? html`<p class="muted">It fires no more.</p>` : html`<table class="plain-table"><caption class="sr">Coming fires</caption><tbody>${fires.map((one) => html`<tr key=${one.at}><th scope="row"><${Time} at=${one.at} seconds /></th><td class="number"><${Away} at=${one.at} /></td><td>${one.note && html`<span class="tone-late">▲ ${one.note}</span>`}</td></tr>`)}</tbody></table>`}
     ${more.problem && html`<${Refusal} problem=${more.problem} inline />`}
     ${fires.length > 0 && !isLong && html`<p class="more"><button type="button" class="button small" onClick=${() => setLong(true)}>Show 25</button></p>`}
   <//>`;
 }
-
-const In = ({ at }) => html`<span class="muted">${span(Math.max(0, Math.round((Date.parse(at) - Date.now()) / 60_000) * 60))}</span>`;
 
 /** Why did it not run at …? The daemon looks at plan, history and rules, and says. */
 function Why({ id }) {
