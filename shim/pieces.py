@@ -61,7 +61,7 @@ def holds_long_text(value: Value) -> bool:
 
 
 def json_text_pieces(value: Value) -> Iterator[bytes]:
-    """Write a checked value as JSON, and that as the inside of a JSON string: ``as_json_text`` of ``dump``, piece by piece.
+    """Write a checked value as JSON, and that as the inside of a JSON string: what ``as_json_text`` of ``dump`` says, piece by piece.
 
     Raises:
         RequestInvalid: text that is not Unicode (lone surrogates).
