@@ -18,6 +18,7 @@ from daemon.desks import BadRequest
 from daemon.desks.audit import AuditDesk, DeedChoice, DeedRow, TrailStatus
 
 SHEET_LIMIT = 10_000
+_SHEET = "text/csv; charset=utf-8"
 Text = Annotated[str, Field(max_length=255)]
 
 
@@ -48,7 +49,7 @@ def audit_resources(desk: AuditDesk) -> tuple[Resource, ...]:
         if query.format == "csv":
             rows = await desk.records(choice, SHEET_LIMIT, before)
             name = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-            return Answer(sheet(rows), headers=name, media_type="text/csv; charset=utf-8")
+            return Answer(sheet(rows), headers=name, media_type=_SHEET)
         found = await desk.records(choice, query.limit + 1, before)
         rows = found[: query.limit]
         return Page(rows, cursor(rows[-1].n) if len(found) > query.limit else None)
@@ -66,6 +67,7 @@ def audit_resources(desk: AuditDesk) -> tuple[Resource, ...]:
             "List who did what, the newest first",
             query=AuditQuery,
             answers=Page[DeedRow],
+            also_as=(_SHEET,),
             **admin,
         ),
         Resource(

@@ -140,6 +140,8 @@ def _responses(resource: Resource, shapes: _Shapes) -> dict[str, Any]:
         right["content"] = {resource.media_type: {"schema": shapes.of(resource.answers)}}
     elif resource.status != 204:  # noqa: PLR2004 - no content
         right["content"] = {resource.media_type: {}}
+    for media_type in resource.also_as:
+        right["content"][media_type] = {"schema": {"type": "string"}}
     found = {str(resource.status): right}
     if resource.is_safe:
         found["304"] = {"description": "It is as the caller knows it already."}

@@ -30,6 +30,7 @@ class Resource:
         query, body: what may be asked; ``None``: nothing.
         answers: the type of the body, for the document and the tests (a dataclass, a pydantic model or a plain type).
         media_type: of the answer.
+        also_as: other media types it can be asked in; then the answer is a text.
         problems: statuses of refusals that are this resource's own, besides those any has.
         is_creation: whether ``Idempotency-Key`` is heeded.
         is_hidden: whether it stays out of the OpenAPI document; for files of the page.
@@ -52,6 +53,7 @@ class Resource:
     answers: Any = None
     status: int = 200
     media_type: str = "application/json"
+    also_as: tuple[str, ...] = ()
     problems: tuple[int, ...] = ()
     is_creation: bool = False
     is_hidden: bool = False

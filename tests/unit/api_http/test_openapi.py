@@ -39,7 +39,7 @@ async def talk(asked: Asked, line: Line, found: Any) -> None:
 
 
 RESOURCES = (
-    Resource("GET", "/api/things", nothing, "List", "things", query=Paged, answers=Page[Thing]),
+    Resource("GET", "/api/things", nothing, "List", "things", query=Paged, answers=Page[Thing], also_as=("text/csv",)),
     Resource("GET", "/api/things/{name:.+}", nothing, "Show", "things", query=Which, answers=Thing, problems=(404,)),
     Resource(
         "PATCH",
@@ -89,6 +89,12 @@ def test_what_is_asked_and_answered_is_described_from_the_types() -> None:
     assert change["x-capabilities"] == ["phi"]
     assert "404" in change["responses"]
     assert MADE["paths"]["/healthz"]["get"]["security"] == []
+
+
+def test_each_media_type_an_answer_can_have_is_described() -> None:
+    content = MADE["paths"]["/api/things"]["get"]["responses"]["200"]["content"]
+    assert set(content) == {"application/json", "text/csv"}
+    assert content["text/csv"]["schema"] == {"type": "string"}
 
 
 def test_a_pattern_of_the_router_stays_out_of_the_path() -> None:
